@@ -1,0 +1,58 @@
+// One row an op: how many operands and regions, which attributes, and the rule for its result types.
+// Kernels (worker/kernels) are rows of another table under the same names. To add an op, add a row
+// in the ops_*.cc file of its family and a kernel.
+// Thread: immutable after start, any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/graph.h"
+
+namespace curia {
+
+// What a type rule sees of one op. Types of the operands are those inferred (may hold `?`).
+struct OpContext {
+  const Op& op;
+  std::span<const Type> operands;
+  // For ops with regions: the types of each region's results, already inferred.
+  std::span<const std::vector<Type>> region_results;
+
+  // Attribute access. Errors: kInvalid, "op <name>: expected attribute <key> of type <...>".
+  std::int64_t int_attr(std::string_view key) const;
+  std::int64_t int_attr_or(std::string_view key, std::int64_t fallback) const;
+  double double_attr(std::string_view key) const;
+  bool bool_attr_or(std::string_view key, bool fallback) const;
+  const std::string& string_attr(std::string_view key) const;
+  const std::vector<std::int64_t>& ints_attr(std::string_view key) const;
+  const std::vector<std::string>& strings_attr(std::string_view key) const;
+  const Tensor& tensor_attr(std::string_view key) const;
+  const Type& type_attr(std::string_view key) const;
+};
+
+// Result types of the op, their device set. Errors: kInvalid with a sentence that says what was
+// expected and what was found; verify adds the op and its source line.
+using TypeRule = std::vector<Type> (*)(const OpContext&);
+
+struct OpSpec {
+  std::string_view name;
+  int min_operands;
+  int max_operands;  // -1: any number
+  int regions;
+  std::vector<std::string_view> required_attrs;
+  std::vector<std::string_view> optional_attrs;
+  TypeRule rule;
+  bool random = false;        // draws randomness: the instance enters its lineage
+  bool same_device = true;    // operands must be on op.device (false: transfer and control ops)
+};
+
+// Every op, sorted by name.
+std::span<const OpSpec> op_table();
+// nullptr where unknown.
+const OpSpec* find_op(std::string_view name);
+
+}  // namespace curia
