@@ -25,7 +25,8 @@ struct Digest {
 
 Digest sha256(std::span<const std::uint8_t> data);
 
-// SHA-256 over several pieces. Every add() is preceded by its length, so pieces cannot run together.
+// SHA-256 over several pieces. Every add() is preceded by its length, so pieces cannot run
+// together.
 class Hasher {
  public:
   explicit Hasher(std::string_view domain);

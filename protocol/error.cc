@@ -7,9 +7,9 @@ namespace curia {
 
 std::string code_name(Code code) {
   static constexpr std::array<std::string_view, 17> kNames = {
-      "",           "FAILED",       "INVALID",     "NOT_FOUND", "DENIED",  "IMMUTABLE",
-      "QUOTA",      "CORRUPT",      "STALE_EPOCH", "SESSION_OVER", "WORKER_LOST", "PEER_LOST",
-      "TIMEOUT",    "CANCELLED",    "OVERLOADED",  "UNIMPLEMENTED", "VERSION"};
+      "",        "FAILED",    "INVALID",     "NOT_FOUND",     "DENIED",      "IMMUTABLE",
+      "QUOTA",   "CORRUPT",   "STALE_EPOCH", "SESSION_OVER",  "WORKER_LOST", "PEER_LOST",
+      "TIMEOUT", "CANCELLED", "OVERLOADED",  "UNIMPLEMENTED", "VERSION"};
   const auto number = static_cast<std::size_t>(code);
   if (number == 0 || number >= kNames.size()) return "CODE_" + std::to_string(number);
   return std::string(kNames[number]);

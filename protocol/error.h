@@ -13,22 +13,22 @@ namespace curia {
 
 // What the caller can do about it. The numbers are part of the wire format.
 enum class Code : std::uint8_t {
-  kFailed = 1,         // the work itself failed; the same request will fail again
-  kInvalid = 2,        // the request, graph, URI or configuration is wrong; mend it
-  kNotFound = 3,       // no such object, dataset, session or program for this caller
-  kDenied = 4,         // an owner has not agreed; ask the owner for a grant
-  kImmutable = 5,      // the object exists; choose another URI
-  kQuota = 6,          // a limit of memory or count would be passed; release something
-  kCorrupt = 7,        // stored or received bytes are not what was written
-  kStaleEpoch = 8,     // the worker was restarted since; open a new session
-  kSessionOver = 9,    // the lease ended, or another process resumed the session
-  kWorkerLost = 10,    // the driver cannot reach a worker
-  kPeerLost = 11,      // a worker cannot reach another worker
-  kTimeout = 12,       // a deadline passed; the message says who waited for whom
-  kCancelled = 13,     // the caller cancelled it
-  kOverloaded = 14,    // too much at once; try again later
-  kUnimplemented = 15, // this build or peer cannot do it
-  kVersion = 16,       // versions or required features do not match
+  kFailed = 1,          // the work itself failed; the same request will fail again
+  kInvalid = 2,         // the request, graph, URI or configuration is wrong; mend it
+  kNotFound = 3,        // no such object, dataset, session or program for this caller
+  kDenied = 4,          // an owner has not agreed; ask the owner for a grant
+  kImmutable = 5,       // the object exists; choose another URI
+  kQuota = 6,           // a limit of memory or count would be passed; release something
+  kCorrupt = 7,         // stored or received bytes are not what was written
+  kStaleEpoch = 8,      // the worker was restarted since; open a new session
+  kSessionOver = 9,     // the lease ended, or another process resumed the session
+  kWorkerLost = 10,     // the driver cannot reach a worker
+  kPeerLost = 11,       // a worker cannot reach another worker
+  kTimeout = 12,        // a deadline passed; the message says who waited for whom
+  kCancelled = 13,      // the caller cancelled it
+  kOverloaded = 14,     // too much at once; try again later
+  kUnimplemented = 15,  // this build or peer cannot do it
+  kVersion = 16,        // versions or required features do not match
 };
 
 // "DENIED", "NOT_FOUND", ... as printed and as used in JSON; "CODE_<n>" for an unknown number.

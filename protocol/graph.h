@@ -22,10 +22,10 @@ namespace curia {
 
 using ValueId = std::uint32_t;
 
-inline constexpr std::int64_t kMaxOps = 100'000;            // all regions together
+inline constexpr std::int64_t kMaxOps = 100'000;  // all regions together
 inline constexpr std::int64_t kMaxRegionDepth = 16;
 inline constexpr std::int64_t kMaxConstantBytes = 64 << 10;  // larger ones are put
-inline constexpr std::int64_t kMaxGraphBytes = 1 << 20;      // canonical form, without debug section
+inline constexpr std::int64_t kMaxGraphBytes = 1 << 20;  // canonical form, without debug section
 inline constexpr std::int64_t kMaxParties = 64;
 
 // The version of the set of ops and their meaning; part of every program digest.
@@ -43,12 +43,12 @@ struct Region {
 };
 
 struct Op {
-  std::string name;                   // a row of the op table
-  std::string device;                 // the party that runs it; for `transfer` the one that receives
+  std::string name;    // a row of the op table
+  std::string device;  // the party that runs it; for `transfer` the one that receives
   std::vector<ValueId> operands;
   std::map<std::string, Attr> attrs;  // sorted, so that the byte form is unique
   std::vector<Region> regions;
-  std::uint32_t site = 0;             // index into Graph::sites plus one; 0: unknown. Not digested.
+  std::uint32_t site = 0;  // index into Graph::sites plus one; 0: unknown. Not digested.
 };
 
 struct GraphInput {

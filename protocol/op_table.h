@@ -1,7 +1,6 @@
-// One row an op: how many operands and regions, which attributes, and the rule for its result types.
-// Kernels (worker/kernels) are rows of another table under the same names. To add an op, add a row
-// in the ops_*.cc file of its family and a kernel.
-// Thread: immutable after start, any.
+// One row an op: how many operands and regions, which attributes, and the rule for its result
+// types. Kernels (worker/kernels) are rows of another table under the same names. To add an op, add
+// a row in the ops_*.cc file of its family and a kernel. Thread: immutable after start, any.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +45,8 @@ struct OpSpec {
   std::vector<std::string_view> required_attrs;
   std::vector<std::string_view> optional_attrs;
   TypeRule rule;
-  bool random = false;        // draws randomness: the instance enters its lineage
-  bool same_device = true;    // operands must be on op.device (false: transfer and control ops)
+  bool random = false;      // draws randomness: the instance enters its lineage
+  bool same_device = true;  // operands must be on op.device (false: transfer and control ops)
 };
 
 // Every op, sorted by name.

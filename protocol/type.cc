@@ -64,8 +64,8 @@ class Cursor {
     return number;
   }
   [[noreturn]] void fail(const std::string& why) const {
-    throw Error(Code::kInvalid, "bad type \"" + std::string(text_.substr(0, 200)) +
-                                    "\": " + why + " at character " + std::to_string(at_));
+    throw Error(Code::kInvalid, "bad type \"" + std::string(text_.substr(0, 200)) + "\": " + why +
+                                    " at character " + std::to_string(at_));
   }
 
  private:
@@ -193,8 +193,8 @@ std::int64_t element_count(const Shape& shape) {
       continue;
     }
     if (extent > kMaxElements / count) {
-      throw Error(Code::kInvalid, "a shape has more than " + std::to_string(kMaxElements) +
-                                      " elements");
+      throw Error(Code::kInvalid,
+                  "a shape has more than " + std::to_string(kMaxElements) + " elements");
     }
     count *= extent;
   }

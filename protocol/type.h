@@ -95,11 +95,12 @@ Type parse_type(std::string_view text);
 std::int64_t element_count(const Shape& shape);
 // element_count times the element size; kUnknown as above.
 std::int64_t byte_count(const TensorType& type);
-// Whether a value of type `found` may stand where `declared` is expected: equal, or `?` in declared.
+// Whether a value of type `found` may stand where `declared` is expected: equal, or `?` in
+// declared.
 bool accepts(const Type& declared, const Type& found);
 
-// Party, dataset, column, output names: 1..kMaxNameBytes of [A-Za-z0-9_.-] for parties, datasets and
-// outputs. Errors: kInvalid, naming `what` and the bad character.
+// Party, dataset, column, output names: 1..kMaxNameBytes of [A-Za-z0-9_.-] for parties, datasets
+// and outputs. Errors: kInvalid, naming `what` and the bad character.
 void check_name(std::string_view name, std::string_view what);
 // Column names may hold any printable ASCII but `"`, `\`, `,`, `{`, `}` and `:`.
 void check_column_name(std::string_view name);

@@ -10,7 +10,7 @@
 namespace curia {
 namespace {
 
-constexpr std::int64_t kHuge = std::int64_t{2} << 20;       // size of a huge page
+constexpr std::int64_t kHuge = std::int64_t{2} << 20;        // size of a huge page
 constexpr std::int64_t kPooledFrom = std::int64_t{1} << 20;  // smaller ones are malloc's business
 constexpr std::int64_t kPooledAtMost = std::int64_t{160} << 20;
 
@@ -112,8 +112,7 @@ Slice Slice::copy_of(std::span<const std::uint8_t> bytes) {
 }
 
 Slice Slice::copy_of(std::string_view text) {
-  return copy_of(
-      std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  return copy_of(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
 std::string_view StringColumn::at(std::int64_t row) const {
@@ -157,8 +156,7 @@ const Column& Table::column(std::string_view name) const {
     if (column.name == name) return column;
     known += (known.empty() ? "" : ", ") + column.name;
   }
-  throw Error(Code::kInvalid,
-              "no column \"" + std::string(name) + "\"; the table has: " + known);
+  throw Error(Code::kInvalid, "no column \"" + std::string(name) + "\"; the table has: " + known);
 }
 
 void Value::check() const {

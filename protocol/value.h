@@ -138,27 +138,49 @@ using ValuePtr = std::shared_ptr<const Value>;
 template <class T>
 constexpr DType dtype_of();
 template <>
-constexpr DType dtype_of<bool>() { return DType::kBool; }
+constexpr DType dtype_of<bool>() {
+  return DType::kBool;
+}
 template <>
-constexpr DType dtype_of<std::int8_t>() { return DType::kI8; }
+constexpr DType dtype_of<std::int8_t>() {
+  return DType::kI8;
+}
 template <>
-constexpr DType dtype_of<std::int16_t>() { return DType::kI16; }
+constexpr DType dtype_of<std::int16_t>() {
+  return DType::kI16;
+}
 template <>
-constexpr DType dtype_of<std::int32_t>() { return DType::kI32; }
+constexpr DType dtype_of<std::int32_t>() {
+  return DType::kI32;
+}
 template <>
-constexpr DType dtype_of<std::int64_t>() { return DType::kI64; }
+constexpr DType dtype_of<std::int64_t>() {
+  return DType::kI64;
+}
 template <>
-constexpr DType dtype_of<std::uint8_t>() { return DType::kU8; }
+constexpr DType dtype_of<std::uint8_t>() {
+  return DType::kU8;
+}
 template <>
-constexpr DType dtype_of<std::uint16_t>() { return DType::kU16; }
+constexpr DType dtype_of<std::uint16_t>() {
+  return DType::kU16;
+}
 template <>
-constexpr DType dtype_of<std::uint32_t>() { return DType::kU32; }
+constexpr DType dtype_of<std::uint32_t>() {
+  return DType::kU32;
+}
 template <>
-constexpr DType dtype_of<std::uint64_t>() { return DType::kU64; }
+constexpr DType dtype_of<std::uint64_t>() {
+  return DType::kU64;
+}
 template <>
-constexpr DType dtype_of<float>() { return DType::kF32; }
+constexpr DType dtype_of<float>() {
+  return DType::kF32;
+}
 template <>
-constexpr DType dtype_of<double>() { return DType::kF64; }
+constexpr DType dtype_of<double>() {
+  return DType::kF64;
+}
 
 template <class T>
 std::span<const T> Tensor::as() const {
@@ -173,9 +195,9 @@ template <class T>
 Tensor Tensor::of(Shape shape, std::span<const T> values) {
   expect(element_count(shape) == static_cast<std::int64_t>(values.size()),
          "the number of values does not match the shape");
-  return {dtype_of<T>(), std::move(shape),
-          Slice::copy_of({reinterpret_cast<const std::uint8_t*>(values.data()),
-                          values.size_bytes()})};
+  return {
+      dtype_of<T>(), std::move(shape),
+      Slice::copy_of({reinterpret_cast<const std::uint8_t*>(values.data()), values.size_bytes()})};
 }
 
 }  // namespace curia

@@ -15,9 +15,9 @@ TEST_CASE("Type: text form and back") {
 }
 
 TEST_CASE("Type: parse_type() refuses what str() never prints") {
-  for (const char* text : {"", "f64", "f64[", "f65[1]", "string[3]", "f64[-1]", "f64[1,]",
-                           "f64[1] bob", "table[1]{a}", "table[1]{a:i64", "f64[1,1,1,1,1,1,1,1,1]",
-                           "f64[99999999999999999999]", "f64[1]x"}) {
+  for (const char* text :
+       {"", "f64", "f64[", "f65[1]", "string[3]", "f64[-1]", "f64[1,]", "f64[1] bob", "table[1]{a}",
+        "table[1]{a:i64", "f64[1,1,1,1,1,1,1,1,1]", "f64[99999999999999999999]", "f64[1]x"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(parse_type(text), Error);
   }

@@ -1,0 +1,265 @@
+// The messages of the control plane. FORMAT.md has their bytes.
+//
+// A control message is one or more *packets* back to back in the first frame, each a 64-byte header
+// and its metadata; payload frames follow and belong to the last packet that counts any. The sender
+// is the authenticated principal of the connection, never a field.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/digest.h"
+#include "protocol/error.h"
+#include "protocol/label.h"
+#include "protocol/link/link.h"
+#include "protocol/type.h"
+
+namespace curia {
+
+inline constexpr std::uint32_t kMagic = 0x31525543;  // "CUR1"
+inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::int64_t kMaxMetadata = 64 << 10;  // all but prepare
+inline constexpr std::int64_t kMaxPrepareMetadata = (1 << 20) + (32 << 10);
+inline constexpr std::int64_t kInlineBytes = 32 << 10;  // larger values go over the data plane
+inline constexpr std::int64_t kMaxUrisPerMessage = 512;
+
+// The numbers are part of the wire format. A reply has the number of its request with kReply set.
+enum class Kind : std::uint16_t {
+  kHello = 1,
+  kOpen = 2,
+  kHeartbeat = 3,
+  kClose = 4,
+  kPrepare = 5,
+  kRun = 6,
+  kCancel = 7,
+  kPut = 8,
+  kFetch = 9,
+  kDescribe = 10,
+  kList = 11,
+  kRelease = 12,
+  kStats = 13,
+  kStatus = 14,
+  kDial = 15,
+  kConsent = 16,
+};
+inline constexpr std::uint16_t kReply = 0x8000;
+inline constexpr std::uint16_t kFailure = 0x4000;  // with kReply: the metadata is a WireError
+
+struct Header {
+  std::uint32_t magic = kMagic;
+  std::uint16_t version = kVersion;
+  std::uint16_t kind = 0;
+  std::uint32_t metadata = 0;  // bytes that follow
+  std::uint16_t payloads = 0;  // payload frames of this packet
+  std::uint16_t reserved = 0;
+  std::uint64_t epoch = 0;     // the worker's; 0 before the reply to hello is known
+  std::uint64_t request = 0;   // chosen by the requester, never reused in a session
+  std::uint64_t sequence = 0;  // from 1, without gaps, for ordered requests; 0: not ordered
+  std::uint64_t acked = 0;     // every reply to a sequence below this has arrived
+  SessionId session{};
+};
+static_assert(sizeof(Header) == 64);
+
+// Requests whose effects depend on their order: the worker executes them by sequence, each once.
+bool is_ordered(Kind kind);
+std::string_view kind_name(Kind kind);
+
+struct Packet {
+  Header header;
+  std::string_view metadata;  // into the frame it was cut from
+};
+
+// Appends header (with its metadata size set) and metadata.
+void append_packet(std::string& frame, Header header, std::string_view metadata);
+// Errors: kVersion for another version (the message says both); kInvalid for a wrong magic, a size
+// that reaches beyond the frame, or trailing bytes.
+std::vector<Packet> split_packets(std::string_view frame);
+
+struct WireError {
+  std::uint8_t code = 1;
+  std::string message;
+  std::string party;
+  std::string op;
+  Site site;
+
+  WireError() = default;
+  explicit WireError(const Error& error);
+  Error error() const;
+};
+
+struct HelloRequest {
+  std::uint16_t min_version = kVersion;
+  std::uint16_t max_version = kVersion;
+  std::vector<std::string> features;  // what the other side must have
+};
+struct HelloReply {
+  std::string party;
+  std::uint16_t version = 0;
+  std::uint64_t epoch = 0;
+  std::vector<std::string> features;
+  std::uint16_t data_port = 0;
+};
+
+struct OpenRequest {
+  std::uint64_t generation = 0;  // 0: a new session; else: resume, must be the worker's generation
+  std::uint32_t lease_ms = 0;    // 0: the worker's default
+  std::vector<std::string> parties;  // the workers of the session, for messages about waits
+};
+struct OpenReply {
+  std::uint64_t generation = 0;
+  std::uint64_t next_sequence = 1;
+  std::uint32_t lease_ms = 0;
+};
+
+struct PrepareRequest {
+  Digest digest;
+  std::string graph;  // canonical bytes
+  std::string sites;  // debug section
+};
+
+struct RunRequest {
+  std::uint64_t task = 0;  // the same number at every party, larger than any before in the session
+  Digest digest;
+  std::uint32_t timeout_ms = 0;      // 0: none
+  std::vector<std::string> inputs;   // one URI for each input of the graph
+  std::vector<std::string> outputs;  // one new mem:// URI for each output of the graph
+};
+struct OutputInfo {
+  std::uint32_t output = 0;
+  Digest lineage;
+};
+struct RunReply {
+  std::vector<OutputInfo> outputs;  // those that this worker stores
+};
+
+struct CancelRequest {
+  std::uint64_t task = 0;  // 0: every task of the session
+};
+
+struct PutRequest {
+  std::string uri;
+  Type type;         // exact, placed at the worker
+  std::string head;  // value_bytes.h
+  std::uint64_t bytes = 0;
+  bool bulk = false;  // the body comes over the data plane, tag {request, 0, 0}
+};
+struct PutReply {
+  Digest lineage;
+};
+
+struct FetchRequest {
+  std::string uri;
+  std::uint32_t timeout_ms = 0;  // 0: the worker's default
+};
+struct FetchReply {
+  std::string head;
+  std::uint64_t bytes = 0;
+  bool bulk = false;
+};
+
+struct DescribeRequest {
+  std::string uri;  // one of the two
+  std::string dataset;
+};
+struct DescribeReply {
+  Type type;
+  std::string label;
+  Digest lineage;
+  std::string state;    // "ready", "pending", "failed"
+  std::string program;  // digest of the creating program, hex; "" for puts and datasets
+  std::string output;
+  std::uint64_t bytes = 0;  // declared bytes; 0 where a dimension is not released
+  std::optional<WireError> error;
+};
+
+struct ListRequest {
+  bool datasets = false;  // else the session's objects
+  std::string after;      // continue behind this name
+};
+struct ListEntry {
+  std::string name;
+  Type type;
+  std::string label;
+};
+struct ListReply {
+  std::vector<ListEntry> entries;
+  bool more = false;
+};
+
+struct ReleaseRequest {
+  std::vector<std::string> uris;
+};
+
+// Names and numbers, for people and scripts; the names are listed in worker/README.md.
+struct StatsEntry {
+  std::string name;
+  std::int64_t value = 0;
+};
+struct StatsReply {
+  std::vector<StatsEntry> entries;
+};
+
+// One thing that a worker has been waiting for, longer than a second.
+struct WaitInfo {
+  std::string party;      // who waits
+  std::string waits_for;  // a party, or "the driver", "memory"
+  std::string what;       // "transfer", "preflight", "consent", "put data"
+  std::string session;    // hex
+  std::uint64_t task = 0;
+  std::string op;
+  Site site;
+  std::uint64_t waited_ms = 0;
+};
+struct StatusReply {
+  std::string party;
+  std::uint64_t epoch = 0;
+  std::uint64_t uptime_ms = 0;
+  std::uint32_t sessions = 0;
+  std::uint64_t queued = 0;  // requests not yet executed, all sessions
+  std::vector<WaitInfo> waits;
+  std::vector<std::string> peers_up;
+  std::vector<std::string> peers_down;
+};
+
+struct DialRequestMessage {
+  SessionId session{};  // drivers: the session whose lane it is; workers: zero
+  std::array<std::uint8_t, 32> secret{};
+};
+struct DialReplyMessage {
+  std::array<std::uint8_t, 16> token{};
+  std::array<std::uint8_t, 32> secret{};
+  std::uint16_t port = 0;
+};
+
+// A worker asks an owner's worker: may values of yours go to `recipient`?
+struct ConsentItem {
+  std::string source;  // name of the dataset at the owner
+  std::vector<Digest> programs;
+  std::string recipient;
+  Digest program;
+  std::string release;  // name of the output, or label of the transfer
+};
+struct ConsentRequest {
+  std::string principal;  // the driver's
+  std::string session;
+  std::uint64_t task = 0;
+  Digest instance;
+  std::vector<ConsentItem> items;
+};
+struct ConsentReply {
+  std::vector<std::uint8_t> allowed;  // one byte an item, 0 or 1
+  std::vector<std::string> reasons;   // why not; empty where allowed
+};
+
+struct Nothing {};
+
+// Metadata bytes of any message above; decode refuses whatever encode would not have written.
+template <class M>
+std::string encode(const M& message);
+template <class M>
+M decode(std::string_view metadata);
+
+}  // namespace curia

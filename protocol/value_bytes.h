@@ -1,0 +1,33 @@
+// A value as a small head and bulk body parts, for every wire (DESIGN sections 6 and 7).
+//
+// The body parts are the value's own buffers, shared, each padded to 64 bytes on the wire, so that
+// the received body is used in place, aligned.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/value.h"
+
+namespace curia {
+
+struct ValueBytes {
+  std::string head;
+  std::vector<Slice> body;
+  std::int64_t bytes = 0;  // of all body parts
+};
+
+// REQUIRES: a tensor or a table (an error is thrown as itself).
+ValueBytes value_bytes(const Value& value);
+
+// Shares `body`. Errors: kInvalid where head and body do not fit each other, a bool is neither 0
+// nor 1, string offsets are not in order, or the found type is not accepted by `declared` (device
+// aside).
+Value value_from_bytes(std::string_view head, const Slice& body, const Type& declared);
+
+// The most bytes a body of this type may have; `unknown_limit` where a dimension is `?` or there
+// are strings.
+std::int64_t max_body_bytes(const Type& declared, std::int64_t unknown_limit);
+
+}  // namespace curia

@@ -1,0 +1,113 @@
+// The contract of one kind of storage. tests/store/backend_contract.h holds every backend to it.
+//
+// Keys are what follows the scheme in a URI. A put is atomic: a reader sees the old object or the
+// new one, and keeps the one it got even if it is erased meanwhile. Thread: any thread may call any
+// method.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/digest.h"
+#include "protocol/label.h"
+#include "protocol/link/link.h"
+#include "protocol/type.h"
+#include "protocol/value.h"
+
+namespace curia {
+
+// What a worker knows of an object besides its data.
+struct ObjectMeta {
+  Type type;       // as declared by the program: may hold `?`
+  LabelPtr label;  // never null
+  Digest lineage;
+  std::string principal;  // whose session made it
+  SessionId session{};
+  std::uint64_t task = 0;  // 0: a put
+  Digest program;          // all zero for puts and datasets
+  std::string output;      // name of the program's output
+};
+
+struct Object {
+  ValuePtr value;
+  std::shared_ptr<const ObjectMeta> meta;
+  std::int64_t version = 0;  // 1 for the first put under a key, then one more each
+};
+
+struct Entry {
+  std::string key;
+  std::shared_ptr<const ObjectMeta> meta;
+  std::int64_t bytes = 0;
+  std::int64_t version = 0;
+};
+
+struct BackendStats {
+  std::int64_t objects = 0;
+  std::int64_t bytes = 0;           // of the objects
+  std::int64_t reserved_bytes = 0;  // promised, not yet put
+  std::int64_t quota_bytes = 0;     // 0: no quota
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // The URI scheme it serves: "mem", "fs", "oss".
+  virtual std::string_view scheme() const = 0;
+
+  // Stores under a key. expected_version: 0 for a key that must not exist yet, n for the version to
+  // replace. Errors: kImmutable when the key's version is another (nothing is changed); kQuota when
+  // the quota would be passed (nothing is changed). Returns the new version.
+  virtual std::int64_t put(const std::string& key, ValuePtr value,
+                           std::shared_ptr<const ObjectMeta> meta,
+                           std::int64_t expected_version) = 0;
+
+  virtual std::optional<Object> get(const std::string& key) const = 0;
+  virtual bool exists(const std::string& key) const = 0;
+  // Without touching the data.
+  virtual std::optional<Entry> describe(const std::string& key) const = 0;
+
+  // False where there was none.
+  virtual bool erase(const std::string& key) = 0;
+  // Erases all for which `which` is true; returns how many.
+  virtual std::int64_t erase_if(const std::function<bool(const Entry&)>& which) = 0;
+
+  // In order of keys: at most `limit` that begin with `prefix`, come after `after`, and for which
+  // `which` is true.
+  virtual std::vector<Entry> list(std::string_view prefix, std::string_view after,
+                                  std::int64_t limit,
+                                  const std::function<bool(const Entry&)>& which) const = 0;
+
+  // Sets memory aside before it is allocated. Errors: kQuota. Every reserve() is followed by one
+  // unreserve() of the same size, when the value was put or given up.
+  virtual void reserve(std::int64_t bytes) = 0;
+  virtual void unreserve(std::int64_t bytes) = 0;
+
+  virtual BackendStats stats() const = 0;
+};
+
+// Holds a reservation until it goes out of scope.
+class Reservation {
+ public:
+  Reservation(Backend& backend, std::int64_t bytes) : backend_(backend), bytes_(bytes) {
+    if (bytes_ > 0) backend_.reserve(bytes_);
+  }
+  ~Reservation() { release(); }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  void release() {
+    if (bytes_ > 0) backend_.unreserve(bytes_);
+    bytes_ = 0;
+  }
+
+ private:
+  Backend& backend_;
+  std::int64_t bytes_;
+};
+
+}  // namespace curia

@@ -1,0 +1,46 @@
+#include "store/object_store.h"
+
+#include <utility>
+
+namespace curia {
+
+void ObjectStore::add(std::unique_ptr<Backend> backend) {
+  const std::string scheme(backend->scheme());
+  if (!backends_.try_emplace(scheme, std::move(backend)).second) {
+    throw Error(Code::kInvalid, "there is a backend for " + scheme + ":// already");
+  }
+}
+
+Backend& ObjectStore::backend(std::string_view scheme) const {
+  const auto found = backends_.find(scheme);
+  if (found != backends_.end()) return *found->second;
+  std::string known;
+  for (const auto& [name, unused] : backends_) known += (known.empty() ? "" : ", ") + name + "://";
+  throw Error(Code::kUnimplemented,
+              "no store for " + std::string(scheme) + ":// is configured here; there is " + known);
+}
+
+std::int64_t ObjectStore::put(const Uri& uri, ValuePtr value,
+                              std::shared_ptr<const ObjectMeta> meta,
+                              std::int64_t expected_version) {
+  return backend(uri.scheme())
+      .put(std::string(uri.rest()), std::move(value), std::move(meta), expected_version);
+}
+
+std::optional<Object> ObjectStore::get(const Uri& uri) const {
+  return backend(uri.scheme()).get(std::string(uri.rest()));
+}
+
+bool ObjectStore::exists(const Uri& uri) const {
+  return backend(uri.scheme()).exists(std::string(uri.rest()));
+}
+
+std::optional<Entry> ObjectStore::describe(const Uri& uri) const {
+  return backend(uri.scheme()).describe(std::string(uri.rest()));
+}
+
+bool ObjectStore::erase(const Uri& uri) {
+  return backend(uri.scheme()).erase(std::string(uri.rest()));
+}
+
+}  // namespace curia
