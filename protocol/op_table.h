@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +13,25 @@
 #include "protocol/graph.h"
 
 namespace curia {
+
+// What an attribute holds: the alternatives of Attr, in their order. An attribute has the same kind
+// in every op that has it.
+enum class AttrKind : std::uint8_t {
+  kBool,
+  kInt,
+  kDouble,
+  kString,
+  kInts,
+  kStrings,
+  kTensor,
+  kType,
+};
+
+inline AttrKind kind_of(const Attr& attr) { return static_cast<AttrKind>(attr.index()); }
+// "an integer", "a list of strings", ...
+std::string_view kind_name(AttrKind kind);
+// nullopt where no op has an attribute of that name.
+std::optional<AttrKind> attr_kind(std::string_view key);
 
 // What a type rule sees of one op. Types of the operands are those inferred (may hold `?`).
 struct OpContext {
@@ -53,5 +72,13 @@ struct OpSpec {
 std::span<const OpSpec> op_table();
 // nullptr where unknown.
 const OpSpec* find_op(std::string_view name);
+
+// How many results an op has, from its name, attributes and regions alone; 1 for an unknown op.
+std::int64_t result_count(const Op& op);
+// What the regions of a control op are called in JSON and text: {"then", "else"}, {"test", "body"},
+// {"body"}; empty for every other op.
+std::span<const std::string_view> region_names(std::string_view op);
+// The op may stand only inside the body of a `for`, at any depth.
+bool needs_for_body(std::string_view op);
 
 }  // namespace curia

@@ -1,0 +1,387 @@
+#include "protocol/verify.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <unordered_set>
+
+#include "protocol/op_table.h"
+#include "protocol/ops.h"
+
+namespace curia {
+namespace {
+
+using ops::brief;
+using ops::in_quotes;
+using ops::refuse;
+
+constexpr std::int64_t kMaxOperands = 4096;
+// Bounds the memory and time verify itself takes: 50,000 ops on a table of 4096 columns fit a graph
+// of 1 MiB.
+constexpr std::int64_t kMaxTypeBytes = std::int64_t{128} << 20;
+
+using Bytes = std::map<std::string, std::int64_t>;
+
+std::string number(std::int64_t value) { return std::to_string(value); }
+
+// The kinds of enclosing region that matter to an op.
+struct Place {
+  std::int64_t depth = 0;
+  bool in_for_body = false;
+};
+
+// What a region costs, beside its types.
+struct Cost {
+  std::int64_t steps = 0;
+  Bytes own;   // its results so far
+  Bytes peak;  // the most so far, with the regions of one op inside
+};
+
+std::int64_t held_bytes(const Type& type) {
+  if (type.is_tensor()) return std::max<std::int64_t>(byte_count(type.tensor()), 0);
+  std::int64_t row = 0;
+  for (const ColumnType& column : type.table().columns) {
+    row += column.dtype == DType::kString ? 8 : dtype_bytes(column.dtype);  // offsets only
+  }
+  return std::max<std::int64_t>(type.table().rows, 0) * row;
+}
+
+std::int64_t type_bytes(const Type& type) {
+  std::int64_t bytes = static_cast<std::int64_t>(sizeof(Type) + type.device.size());
+  if (type.is_tensor()) return bytes + ops::rank(type.tensor()) * 8;
+  for (const ColumnType& column : type.table().columns) {
+    bytes += static_cast<std::int64_t>(sizeof(ColumnType) + column.name.size());
+  }
+  return bytes;
+}
+
+std::int64_t saturating_add(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
+}
+
+std::int64_t saturating_multiply(std::int64_t a, std::int64_t b) {
+  std::int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<std::int64_t>::max()
+                                                : product;
+}
+
+std::int64_t count_ops(const std::vector<Op>& ops, std::int64_t depth) {
+  if (depth > kMaxRegionDepth) {
+    refuse("regions are nested deeper than " + number(kMaxRegionDepth));
+  }
+  auto count = static_cast<std::int64_t>(ops.size());
+  for (const Op& op : ops) {
+    for (const Region& region : op.regions) count += count_ops(region.ops, depth + 1);
+  }
+  return count;
+}
+
+class Verifier {
+ public:
+  Verifier(const Graph& graph, const Limits& limits) : graph_(graph), limits_(limits) {}
+
+  Verified run() {
+    out_.ops = count_ops(graph_.ops, 0);
+    if (out_.ops > kMaxOps) {
+      refuse("expected at most " + number(kMaxOps) + " ops, found " + number(out_.ops));
+    }
+    if (!graph_.name.empty()) check_name(graph_.name, "graph");
+    Cost cost;
+    inputs(cost);
+    body(graph_.ops, {}, out_.body, cost);
+    outputs();
+    out_.steps = cost.steps;
+    out_.bytes = std::move(cost.peak);
+    out_.parties.assign(parties_.begin(), parties_.end());
+    return std::move(out_);
+  }
+
+ private:
+  void inputs(Cost& cost) {
+    std::unordered_set<std::string_view> names;
+    for (const GraphInput& input : graph_.inputs) {
+      check_name(input.name, "input");
+      if (!names.insert(input.name).second) {
+        refuse("two inputs are called " + in_quotes(input.name));
+      }
+      try {
+        declared_value(input.type, out_.body.types);
+      } catch (const Error& error) {
+        refuse("input " + in_quotes(input.name) + ": " + error.message());
+      }
+      hold(cost, input.type);
+    }
+  }
+
+  void outputs() {
+    std::unordered_set<std::string_view> names;
+    for (const GraphOutput& output : graph_.outputs) {
+      check_name(output.name, "output");
+      if (!names.insert(output.name).second) {
+        refuse("two outputs are called " + in_quotes(output.name));
+      }
+      if (output.value >= out_.body.types.size()) {
+        refuse("output " + in_quotes(output.name) + " is %" + number(output.value) +
+               ", which is not defined: the graph has " + number(size_of(out_.body.types)) +
+               " values");
+      }
+    }
+  }
+
+  // An input or parameter.
+  void declared_value(const Type& type, std::vector<Type>& types) {
+    check_name(type.device, "device");
+    note_party(type.device);
+    add_type(type, types);
+  }
+
+  void add_type(const Type& type, std::vector<Type>& types) {
+    ops::check_type(type);
+    charge(type);
+    types.push_back(type);
+  }
+
+  void charge(const Type& type) {
+    type_bytes_ += type_bytes(type);
+    if (type_bytes_ > kMaxTypeBytes) {
+      refuse("the types of all values together take more than " + number(kMaxTypeBytes) +
+             " bytes; use fewer ops on tables with many columns");
+    }
+  }
+
+  void note_party(const std::string& device) {
+    parties_.insert(device);
+    if (static_cast<std::int64_t>(parties_.size()) > kMaxParties) {
+      refuse("expected at most " + number(kMaxParties) + " parties, " + in_quotes(device) +
+             " is one more");
+    }
+  }
+
+  void hold(Cost& cost, const Type& type) {
+    std::int64_t& own = cost.own[type.device];
+    own += held_bytes(type);
+    raise_peak(cost, type.device, own);
+  }
+
+  void raise_peak(Cost& cost, const std::string& party, std::int64_t bytes) const {
+    std::int64_t& peak = cost.peak[party];
+    peak = std::max(peak, bytes);
+    if (bytes > limits_.max_bytes) {
+      refuse("the values at " + party + " would take " + number(bytes) +
+             " bytes up to here, more than the limit of " + number(limits_.max_bytes) +
+             "; reduce earlier, or split the graph");
+    }
+  }
+
+  static std::int64_t size_of(const auto& list) { return static_cast<std::int64_t>(list.size()); }
+
+  void body(const std::vector<Op>& ops, Place place, TypedRegion& out, Cost& cost) {
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+      try {
+        out.ops.push_back(one(ops, i, place, out, cost));
+      } catch (const Error& error) {
+        const Op& op = ops[i];
+        const std::string name = find_op(op.name) != nullptr ? op.name : in_quotes(op.name);
+        throw error.at_op(name, graph_.site_of(op));
+      }
+    }
+  }
+
+  TypedOp one(const std::vector<Op>& ops, std::size_t i, Place place, TypedRegion& out,
+              Cost& cost) {
+    const Op& op = ops[i];
+    const OpSpec* spec = find_op(op.name);
+    if (spec == nullptr) refuse("unknown op " + in_quotes(op.name));
+    check_form(op, *spec);
+    if (needs_for_body(op.name) && !place.in_for_body) {
+      refuse("expected inside the body of a for, found outside");
+    }
+    out_.random = out_.random || spec->random;
+
+    TypedOp typed;
+    typed.number = next_number_++;
+    typed.first_result = static_cast<ValueId>(out.types.size());
+    std::set<std::string> parties{op.device};
+    const std::vector<Type> operands = operand_types(ops, i, *spec, out.types, parties);
+    const std::vector<std::vector<Type>> results =
+        regions(op, operands, place, typed, parties, cost);
+    add_results(op, *spec, spec->rule({op, operands, results}), out.types, cost);
+    typed.parties.assign(parties.begin(), parties.end());
+    return typed;
+  }
+
+  // What can be said from the op alone.
+  void check_form(const Op& op, const OpSpec& spec) {
+    check_name(op.device, "device");
+    note_party(op.device);
+    const std::int64_t operands = size_of(op.operands);
+    const std::int64_t most = spec.max_operands < 0 ? kMaxOperands : spec.max_operands;
+    if (operands < spec.min_operands || operands > most) {
+      refuse("expected " + number(spec.min_operands) +
+             (most == spec.min_operands ? "" : " to " + number(most)) + " operands, found " +
+             number(operands));
+    }
+    if (size_of(op.regions) != spec.regions) {
+      refuse("expected " + number(spec.regions) + " regions, found " + number(size_of(op.regions)));
+    }
+    for (const std::string_view key : spec.required_attrs) {
+      if (!op.attrs.contains(std::string(key))) {
+        refuse("expected an attribute " + std::string(key) + ", " +
+               std::string(kind_name(attr_kind(key).value())) + "; found none");
+      }
+    }
+    for (const auto& [key, attr] : op.attrs) {
+      const bool known = std::ranges::find(spec.required_attrs, key) != spec.required_attrs.end() ||
+                         std::ranges::find(spec.optional_attrs, key) != spec.optional_attrs.end();
+      if (!known) refuse("there is no attribute " + in_quotes(key) + attr_list(spec));
+      const AttrKind kind = attr_kind(key).value();
+      if (kind_of(attr) != kind) {
+        refuse("expected attribute " + key + " to be " + std::string(kind_name(kind)) + ", found " +
+               std::string(kind_name(kind_of(attr))));
+      }
+    }
+  }
+
+  static std::string attr_list(const OpSpec& spec) {
+    std::string list;
+    for (const auto* keys : {&spec.required_attrs, &spec.optional_attrs}) {
+      for (const std::string_view key : *keys)
+        list += (list.empty() ? "" : ", ") + std::string(key);
+    }
+    return list.empty() ? "; it takes none" : "; it takes " + list;
+  }
+
+  std::vector<Type> operand_types(const std::vector<Op>& ops, std::size_t i, const OpSpec& spec,
+                                  const std::vector<Type>& types, std::set<std::string>& parties) {
+    const Op& op = ops[i];
+    std::vector<Type> operands;
+    for (std::size_t k = 0; k < op.operands.size(); ++k) {
+      const ValueId id = op.operands[k];
+      const std::string what = "operand " + number(static_cast<std::int64_t>(k));
+      if (id >= types.size())
+        refuse(what + " is %" + number(id) + ", " + not_yet(ops, i, id, types));
+      const Type& type = types[id];
+      if (spec.same_device && type.device != op.device) {
+        refuse(what + " is " + brief(type) + ", but the op runs at " + op.device +
+               "; move it first with transfer");
+      }
+      charge(type);
+      parties.insert(type.device);
+      operands.push_back(type);
+    }
+    return operands;
+  }
+
+  // Why the value is not defined when ops[i] runs.
+  static std::string not_yet(const std::vector<Op>& ops, std::size_t i, ValueId id,
+                             const std::vector<Type>& types) {
+    std::int64_t next = size_of(types);
+    for (std::size_t k = i; k < ops.size(); ++k) {
+      next += result_count(ops[k]);
+      if (id >= next) continue;
+      if (k == i) return "a result of this very op: a cycle";
+      return "a result of op " + in_quotes(ops[k].name) + ", " +
+             number(static_cast<std::int64_t>(k - i)) +
+             " ops later: a cycle or a wrong order; an op can only use what is defined before it";
+    }
+    return "which is not defined: " + number(next) +
+           " values are visible here (a region sees its own parameters and results only)";
+  }
+
+  std::vector<std::vector<Type>> regions(const Op& op, const std::vector<Type>& operands,
+                                         Place place, TypedOp& typed,
+                                         std::set<std::string>& parties, Cost& cost) {
+    std::vector<std::vector<Type>> results;
+    std::vector<std::int64_t> steps;
+    for (std::size_t r = 0; r < op.regions.size(); ++r) {
+      const Region& region = op.regions[r];
+      const std::string name(region_names(op.name)[r]);
+      if (region.params.size() + (op.name == "cond" ? 1 : 0) != operands.size()) {
+        refuse("expected region " + name + " to have a parameter for each of the " +
+               number(size_of(operands) - (op.name == "cond" ? 1 : 0)) + " operands, found " +
+               number(size_of(region.params)));
+      }
+      TypedRegion& typed_region = typed.regions.emplace_back();
+      for (std::size_t p = 0; p < region.params.size(); ++p) {
+        const Type& fed = operands[operands.size() - region.params.size() + p];
+        if (region.params[p] != fed) {
+          refuse("expected parameter " + number(static_cast<std::int64_t>(p)) + " of region " +
+                 name + " to be " + brief(fed) + " as its operand, found " +
+                 brief(region.params[p]));
+        }
+        declared_value(region.params[p], typed_region.types);
+      }
+      const bool for_body = place.in_for_body || op.name == "for";
+      Cost region_cost;
+      body(region.ops, {place.depth + 1, for_body}, typed_region, region_cost);
+      results.push_back(region_results(region, name, typed_region));
+      for (const TypedOp& inner : typed_region.ops) {
+        parties.insert(inner.parties.begin(), inner.parties.end());
+      }
+      for (const auto& [party, bytes] : region_cost.peak) {
+        raise_peak(cost, party, cost.own[party] + bytes);
+      }
+      steps.push_back(region_cost.steps);
+    }
+    add_steps(op, steps, cost);
+    return results;
+  }
+
+  std::vector<Type> region_results(const Region& region, const std::string& name,
+                                   const TypedRegion& typed) {
+    std::vector<Type> results;
+    for (const ValueId id : region.results) {
+      if (id >= typed.types.size()) {
+        refuse("region " + name + " gives %" + number(id) + ", which is not defined: it has " +
+               number(size_of(typed.types)) + " values");
+      }
+      charge(typed.types[id]);
+      results.push_back(typed.types[id]);
+    }
+    return results;
+  }
+
+  void add_steps(const Op& op, const std::vector<std::int64_t>& regions, Cost& cost) {
+    std::int64_t steps = 0;
+    for (const std::int64_t region : regions) steps = saturating_add(steps, region);
+    // Of the right kind, as check_form() has seen.
+    for (const char* key : {"limit", "count"}) {
+      if (regions.empty() || !op.attrs.contains(key)) continue;
+      const auto times = std::max<std::int64_t>(std::get<std::int64_t>(op.attrs.at(key)), 0);
+      steps = saturating_multiply(std::max<std::int64_t>(steps, 1), times);
+    }
+    cost.steps = saturating_add(cost.steps, saturating_add(steps, 1));
+    if (cost.steps > limits_.max_steps) {
+      refuse("the graph could run " + number(cost.steps) +
+             " ops up to here, more than the limit of " + number(limits_.max_steps) +
+             "; lower the limit or count of its loops");
+    }
+  }
+
+  void add_results(const Op& op, const OpSpec& spec, std::vector<Type> results,
+                   std::vector<Type>& types, Cost& cost) {
+    if (size_of(results) != result_count(op)) {
+      throw Error(Code::kFailed, "the type rule of " + std::string(spec.name) + " gave " +
+                                     number(size_of(results)) + " results, result_count() said " +
+                                     number(result_count(op)));
+    }
+    for (const Type& type : results) {
+      add_type(type, types);
+      hold(cost, type);
+    }
+  }
+
+  const Graph& graph_;
+  const Limits& limits_;
+  Verified out_;
+  std::set<std::string> parties_;
+  std::uint32_t next_number_ = 0;
+  std::int64_t type_bytes_ = 0;
+};
+
+}  // namespace
+
+Verified verify(const Graph& graph, const Limits& limits) { return Verifier(graph, limits).run(); }
+
+}  // namespace curia

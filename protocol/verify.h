@@ -1,0 +1,54 @@
+// Checks a graph before anything runs, and says what every value is.
+//
+// Verified refers to values by the same numbers as the graph, so the two are kept together.
+// Thread: any; the result is immutable.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/graph.h"
+
+namespace curia {
+
+struct TypedOp;
+
+struct TypedRegion {
+  std::vector<Type> types;   // of every value, by ValueId: inputs or parameters, then results
+  std::vector<TypedOp> ops;  // one for each op, in order
+};
+
+struct TypedOp {
+  std::uint32_t number = 0;          // preorder through all regions; names the op in network tags
+  ValueId first_result = 0;          // its results are the values from here on
+  std::vector<std::string> parties;  // sorted: the op's device, its operands' and those inside
+  std::vector<TypedRegion> regions;
+};
+
+struct Verified {
+  TypedRegion body;
+  std::vector<std::string> parties;           // sorted: every party named anywhere in the graph
+  std::int64_t ops = 0;                       // all regions together
+  bool random = false;                        // some op draws randomness
+  std::int64_t steps = 0;                     // upper bound of op runs, loops multiplied out
+  std::map<std::string, std::int64_t> bytes;  // each party's inputs and results, `?` as nothing
+
+  const Type& output_type(const Graph& graph, std::size_t i) const {
+    return body.types[graph.outputs[i].value];
+  }
+};
+
+struct Limits {
+  std::int64_t max_bytes = std::int64_t{64} << 30;  // a party; at most 2^61
+  std::int64_t max_steps = 1'000'000'000;
+};
+
+// Errors: kInvalid, with the op and its source line, for the first thing wrong: an unknown op; a
+// wrong number of operands or regions; a missing, unknown or wrongly typed attribute; a dtype or
+// shape that does not fit; a value that is undefined or defined later; an operand on another
+// device; bad or duplicate names; and every limit passed, those of graph.h, type.h and `limits`.
+Verified verify(const Graph& graph, const Limits& limits = {});
+
+}  // namespace curia
