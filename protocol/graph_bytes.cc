@@ -1,0 +1,392 @@
+#include "protocol/graph_bytes.h"
+
+#include <algorithm>
+
+#include "protocol/bytes.h"
+#include "protocol/op_table.h"
+#include "protocol/ops.h"
+
+namespace curia {
+namespace {
+
+constexpr std::string_view kMagic("CUG\x01", 4);
+// The fewest bytes each of them takes.
+constexpr std::int64_t kMinType = 4;
+constexpr std::int64_t kMinOp = 5;
+constexpr std::int64_t kMinAttr = 3;
+constexpr std::int64_t kMinRegion = 3;
+constexpr std::int64_t kMaxFileBytes = 1024;  // of a call site
+
+std::uint64_t size_of(const auto& list) { return list.size(); }
+
+// Whether the parts of a constant agree; the bytes themselves are checked too.
+void check_tensor(const Tensor& tensor) {
+  ops::check_type({tensor.type(), ""});
+  const std::int64_t bytes = byte_count(tensor.type());
+  if (bytes == kUnknown) throw Error(Code::kInvalid, "a constant with an extent `?`");
+  if (tensor.data.size != bytes) {
+    throw Error(Code::kInvalid, "a constant " + type_text(tensor.type()) + " with " +
+                                    std::to_string(tensor.data.size) + " bytes of data");
+  }
+  if (tensor.dtype != DType::kBool) return;
+  for (std::int64_t i = 0; i < bytes; ++i) {
+    if (tensor.data.data[i] > 1) {
+      throw Error(Code::kInvalid, "a constant of bool with a byte that is not 0 or 1");
+    }
+  }
+}
+
+class Encoder {
+ public:
+  std::string graph(const Graph& graph) {
+    for (const char c : kMagic) out_.u8(static_cast<std::uint8_t>(c));
+    out_.text(graph.name);
+    out_.varint(size_of(graph.inputs));
+    for (const GraphInput& input : graph.inputs) {
+      out_.text(input.name);
+      type(input.type);
+    }
+    ops(graph.ops, 0);
+    out_.varint(size_of(graph.outputs));
+    for (const GraphOutput& output : graph.outputs) {
+      out_.text(output.name);
+      out_.varint(output.value);
+    }
+    bound();
+    return out_.take();
+  }
+
+ private:
+  void bound() const {
+    if (out_.size() > kMaxGraphBytes) {
+      throw Error(Code::kInvalid, "expected a graph of at most " + std::to_string(kMaxGraphBytes) +
+                                      " bytes; split it, or put large constants and name them as "
+                                      "inputs");
+    }
+  }
+
+  void ops(const std::vector<Op>& ops, std::int64_t depth) {
+    if (depth > kMaxRegionDepth) {
+      throw Error(Code::kInvalid,
+                  "regions are nested deeper than " + std::to_string(kMaxRegionDepth));
+    }
+    ops_ += static_cast<std::int64_t>(ops.size());
+    if (ops_ > kMaxOps) {
+      throw Error(Code::kInvalid, "expected at most " + std::to_string(kMaxOps) + " ops");
+    }
+    out_.varint(size_of(ops));
+    for (const Op& op : ops) {
+      out_.text(op.name);
+      out_.text(op.device);
+      values(op.operands);
+      out_.varint(size_of(op.attrs));
+      for (const auto& [key, attr] : op.attrs) {
+        out_.text(key);
+        out_.u8(static_cast<std::uint8_t>(attr.index()));
+        std::visit([this](const auto& value) { attribute(value); }, attr);
+        bound();
+      }
+      out_.varint(size_of(op.regions));
+      for (const Region& region : op.regions) {
+        out_.varint(size_of(region.params));
+        for (const Type& param : region.params) type(param);
+        this->ops(region.ops, depth + 1);
+        values(region.results);
+      }
+    }
+  }
+
+  void values(const std::vector<ValueId>& ids) {
+    out_.varint(size_of(ids));
+    for (const ValueId id : ids) out_.varint(id);
+  }
+
+  void shape(const Shape& extents) {
+    out_.varint(size_of(extents));
+    for (const std::int64_t extent : extents) out_.svarint(extent);
+  }
+
+  void type(const Type& type) {
+    ops::check_type(type);
+    out_.u8(type.is_table() ? 1 : 0);
+    if (type.is_table()) {
+      const TableType& table = type.table();
+      out_.varint(size_of(table.columns));
+      for (const ColumnType& column : table.columns) {
+        out_.text(column.name);
+        out_.u8(static_cast<std::uint8_t>(column.dtype));
+      }
+      out_.svarint(table.rows);
+    } else {
+      out_.u8(static_cast<std::uint8_t>(type.tensor().dtype));
+      shape(type.tensor().shape);
+    }
+    out_.text(type.device);
+  }
+
+  void attribute(bool value) { out_.boolean(value); }
+  void attribute(std::int64_t value) { out_.svarint(value); }
+  void attribute(double value) { out_.f64(value); }
+  void attribute(const std::string& value) { out_.text(value); }
+  void attribute(const std::vector<std::int64_t>& list) {
+    out_.varint(size_of(list));
+    for (const std::int64_t value : list) out_.svarint(value);
+  }
+  void attribute(const std::vector<std::string>& list) {
+    out_.varint(size_of(list));
+    for (const std::string& value : list) out_.text(value);
+  }
+  void attribute(const Tensor& value) {
+    check_tensor(value);
+    out_.u8(static_cast<std::uint8_t>(value.dtype));
+    shape(value.shape);
+    out_.raw({value.data.data, static_cast<std::size_t>(value.data.size)});
+  }
+  void attribute(const Type& value) { type(value); }
+
+  ByteWriter out_;
+  std::int64_t ops_ = 0;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(std::string_view bytes) : in_(bytes, "graph bytes") {}
+
+  Graph graph() {
+    for (const char c : kMagic) {
+      if (in_.u8() != static_cast<std::uint8_t>(c)) in_.fail("expected a graph of format 1");
+    }
+    Graph graph;
+    graph.name = text("a name");
+    for (std::int64_t n = in_.count(1 + kMinType, kMaxGraphBytes, "inputs"); n > 0; --n) {
+      std::string name = text("a name");
+      graph.inputs.push_back({std::move(name), type()});
+    }
+    graph.ops = ops(0);
+    for (std::int64_t n = in_.count(2, kMaxGraphBytes, "outputs"); n > 0; --n) {
+      std::string name = text("a name");
+      graph.outputs.push_back({std::move(name), value()});
+    }
+    in_.finish();
+    return graph;
+  }
+
+ private:
+  std::string text(std::string_view name) { return in_.text(kMaxGraphBytes, name); }
+
+  ValueId value() { return static_cast<ValueId>(in_.varint_up_to(UINT32_MAX, "a value number")); }
+
+  std::vector<ValueId> values() {
+    std::vector<ValueId> ids;
+    for (std::int64_t n = in_.count(1, kMaxGraphBytes, "values"); n > 0; --n) {
+      ids.push_back(value());
+    }
+    return ids;
+  }
+
+  std::vector<Op> ops(std::int64_t depth) {
+    if (depth > kMaxRegionDepth) {
+      in_.fail("regions are nested deeper than " + std::to_string(kMaxRegionDepth));
+    }
+    const std::int64_t count = in_.count(kMinOp, kMaxOps - ops_, "ops");
+    ops_ += count;
+    std::vector<Op> list;
+    for (std::int64_t n = count; n > 0; --n) {
+      Op& op = list.emplace_back();
+      op.name = text("an op name");
+      op.device = text("a device name");
+      op.operands = values();
+      attributes(op);
+      for (std::int64_t r = in_.count(kMinRegion, kMaxGraphBytes, "regions"); r > 0; --r) {
+        op.regions.push_back(region(depth));
+      }
+    }
+    return list;
+  }
+
+  Region region(std::int64_t depth) {
+    Region region;
+    for (std::int64_t n = in_.count(kMinType, kMaxGraphBytes, "parameters"); n > 0; --n) {
+      region.params.push_back(type());
+    }
+    region.ops = ops(depth + 1);
+    region.results = values();
+    return region;
+  }
+
+  void attributes(Op& op) {
+    for (std::int64_t n = in_.count(kMinAttr, kMaxGraphBytes, "attributes"); n > 0; --n) {
+      std::string key = text("an attribute name");
+      if (!op.attrs.empty() && key <= op.attrs.rbegin()->first) {
+        in_.fail("expected attributes in ascending order, none twice");
+      }
+      Attr attr = attribute(in_.u8());
+      op.attrs.emplace_hint(op.attrs.end(), std::move(key), std::move(attr));
+    }
+  }
+
+  Attr attribute(std::uint8_t kind) {
+    switch (static_cast<AttrKind>(kind)) {
+      case AttrKind::kBool:
+        return in_.boolean();
+      case AttrKind::kInt:
+        return in_.svarint();
+      case AttrKind::kDouble:
+        return in_.f64();
+      case AttrKind::kString:
+        return text("a string");
+      case AttrKind::kInts:
+        return shape(kMaxGraphBytes);
+      case AttrKind::kStrings: {
+        std::vector<std::string> list;
+        for (std::int64_t n = in_.count(1, kMaxGraphBytes, "strings"); n > 0; --n) {
+          list.push_back(text("a string"));
+        }
+        return list;
+      }
+      case AttrKind::kTensor:
+        return tensor();
+      case AttrKind::kType:
+        return type();
+    }
+    in_.fail("expected a kind of attribute from 0 to 7, found " + std::to_string(kind));
+  }
+
+  Shape shape(std::int64_t max) {
+    Shape extents;
+    for (std::int64_t n = in_.count(1, max, "numbers"); n > 0; --n) {
+      extents.push_back(in_.svarint());
+    }
+    return extents;
+  }
+
+  DType dtype() {
+    const std::uint8_t byte = in_.u8();
+    if (byte >= kDTypes) in_.fail("unknown dtype " + std::to_string(byte));
+    return static_cast<DType>(byte);
+  }
+
+  Type type() {
+    Type type;
+    const bool is_table = in_.boolean();
+    if (is_table) {
+      TableType table;
+      for (std::int64_t n = in_.count(2, kMaxColumns, "columns"); n > 0; --n) {
+        std::string name = in_.text(kMaxNameBytes, "a column name");
+        table.columns.push_back({std::move(name), dtype()});
+      }
+      table.rows = in_.svarint();
+      type.form = std::move(table);
+    } else {
+      TensorType tensor;
+      tensor.dtype = dtype();
+      tensor.shape = shape(kMaxRank);
+      type.form = std::move(tensor);
+    }
+    type.device = text("a device name");
+    check([&] { ops::check_type(type); });
+    return type;
+  }
+
+  Tensor tensor() {
+    Tensor tensor;
+    tensor.dtype = dtype();
+    tensor.shape = shape(kMaxRank);
+    std::int64_t bytes = 0;
+    check([&] { bytes = byte_count(tensor.type()); });
+    if (bytes == kUnknown || tensor.dtype == DType::kString) in_.fail("no type for a constant");
+    tensor.data = Slice::copy_of(in_.raw(bytes));
+    check([&] { check_tensor(tensor); });
+    return tensor;
+  }
+
+  // Says at which byte a check failed.
+  void check(auto&& checks) {
+    try {
+      checks();
+    } catch (const Error& error) {
+      in_.fail(error.message());
+    }
+  }
+
+  ByteReader in_;
+  std::int64_t ops_ = 0;
+};
+
+void encode_op_sites(const std::vector<Op>& ops, const Graph& graph, ByteWriter& out) {
+  for (const Op& op : ops) {
+    out.varint(op.site > graph.sites.size() ? 0 : op.site);
+    for (const Region& region : op.regions) encode_op_sites(region.ops, graph, out);
+  }
+}
+
+void collect_ops(std::vector<Op>& ops, std::vector<Op*>& out) {
+  for (Op& op : ops) {
+    out.push_back(&op);
+    for (Region& region : op.regions) collect_ops(region.ops, out);
+  }
+}
+
+}  // namespace
+
+std::string encode_graph(const Graph& graph) { return Encoder().graph(graph); }
+
+Graph decode_graph(std::string_view bytes) {
+  if (static_cast<std::int64_t>(bytes.size()) > kMaxGraphBytes) {
+    throw Error(Code::kInvalid, "expected a graph of at most " + std::to_string(kMaxGraphBytes) +
+                                    " bytes, found " + std::to_string(bytes.size()));
+  }
+  return Decoder(bytes).graph();
+}
+
+std::string encode_sites(const Graph& graph) {
+  ByteWriter out;
+  out.varint(graph.sites.size());
+  for (const Site& site : graph.sites) {
+    out.text(std::string_view(site.file).substr(0, kMaxFileBytes));
+    out.svarint(std::max(site.line, 0));
+  }
+  encode_op_sites(graph.ops, graph, out);
+  return out.take();
+}
+
+void decode_sites(std::string_view bytes, Graph& graph) {
+  ByteReader in(bytes, "debug section");
+  if (static_cast<std::int64_t>(bytes.size()) > kMaxSiteBytes) {
+    in.fail("expected at most " + std::to_string(kMaxSiteBytes) + " bytes, found " +
+            std::to_string(bytes.size()));
+  }
+  std::vector<Site> sites;
+  for (std::int64_t n = in.count(2, kMaxSiteBytes, "call sites"); n > 0; --n) {
+    Site site{in.text(kMaxFileBytes, "a file name"), 0};
+    for (const char c : site.file) {
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) in.fail("control character in a name");
+    }
+    const std::int64_t line = in.svarint();
+    if (line < 0 || line > INT32_MAX) in.fail("expected a line number");
+    site.line = static_cast<std::int32_t>(line);
+    sites.push_back(std::move(site));
+  }
+  std::vector<Op*> ops;
+  collect_ops(graph.ops, ops);
+  std::vector<std::uint32_t> indices;
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    indices.push_back(static_cast<std::uint32_t>(in.varint_up_to(sites.size(), "a call site")));
+  }
+  in.finish();
+  for (std::size_t i = 0; i < ops.size(); ++i) ops[i]->site = indices[i];
+  graph.sites = std::move(sites);
+}
+
+Digest program_digest(std::string_view canonical, std::span<const Digest> libraries) {
+  Hasher hasher("curia program");
+  hasher.add(std::uint64_t{kOpSetVersion});
+  hasher.add(canonical);
+  hasher.add(std::uint64_t{libraries.size()});
+  for (const Digest& library : libraries) hasher.add(library);
+  return hasher.finish();
+}
+
+Digest program_digest(const Graph& graph) { return program_digest(encode_graph(graph)); }
+
+}  // namespace curia
