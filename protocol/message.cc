@@ -1,5 +1,7 @@
 #include "protocol/message.h"
 
+#include <algorithm>
+
 #include "protocol/codec.h"
 
 namespace curia {
@@ -16,16 +18,17 @@ CURIA_FIELDS(WireError, m.code, m.message, m.party, m.op, m.site)
 CURIA_FIELDS(HelloRequest, m.min_version, m.max_version, m.features)
 CURIA_FIELDS(HelloReply, m.party, m.version, m.epoch, m.features, m.data_port)
 CURIA_FIELDS(OpenRequest, m.generation, m.lease_ms, m.parties)
-CURIA_FIELDS(OpenReply, m.generation, m.next_sequence, m.lease_ms)
+CURIA_FIELDS(OpenReply, m.generation, m.next_sequence, m.next_task, m.lease_ms)
+CURIA_FIELDS(HeartbeatReply, m.next_sequence)
 CURIA_FIELDS(PrepareRequest, m.digest, m.graph, m.sites)
 CURIA_FIELDS(RunRequest, m.task, m.digest, m.timeout_ms, m.inputs, m.outputs)
 CURIA_FIELDS(OutputInfo, m.output, m.lineage)
 CURIA_FIELDS(RunReply, m.outputs)
 CURIA_FIELDS(CancelRequest, m.task)
-CURIA_FIELDS(PutRequest, m.uri, m.type, m.head, m.bytes, m.bulk)
+CURIA_FIELDS(PutRequest, m.uri, m.type, m.head, m.body, m.bytes, m.bulk)
 CURIA_FIELDS(PutReply, m.lineage)
 CURIA_FIELDS(FetchRequest, m.uri, m.timeout_ms)
-CURIA_FIELDS(FetchReply, m.head, m.bytes, m.bulk)
+CURIA_FIELDS(FetchReply, m.head, m.body, m.bytes, m.bulk)
 CURIA_FIELDS(DescribeRequest, m.uri, m.dataset)
 CURIA_FIELDS(DescribeReply, m.type, m.label, m.lineage, m.state, m.program, m.output, m.bytes,
              m.error)
@@ -75,6 +78,7 @@ CURIA_MESSAGE(HelloRequest);
 CURIA_MESSAGE(HelloReply);
 CURIA_MESSAGE(OpenRequest);
 CURIA_MESSAGE(OpenReply);
+CURIA_MESSAGE(HeartbeatReply);
 CURIA_MESSAGE(PrepareRequest);
 CURIA_MESSAGE(RunRequest);
 CURIA_MESSAGE(RunReply);
@@ -156,5 +160,24 @@ std::vector<Packet> split_packets(std::string_view frame) {
   if (packets.empty()) WireReader::refuse("an empty frame");
   return packets;
 }
+
+SessionId lane_session(const std::string& principal, const SessionId& session, LaneUse use) {
+  Hasher hasher("curia lane 1");
+  hasher.add(principal);
+  hasher.add(std::span(session));
+  hasher.add(static_cast<std::uint64_t>(use));
+  const Digest digest = hasher.finish();
+  SessionId lane{};
+  std::copy_n(digest.bytes.begin(), lane.size(), lane.begin());
+  return lane;
+}
+
+std::string session_hex(const SessionId& session) {
+  Digest digest;
+  std::copy(session.begin(), session.end(), digest.bytes.begin());
+  return digest.hex().substr(0, 32);
+}
+
+std::string driver_peer(const SessionId& session) { return "driver/" + session_hex(session); }
 
 }  // namespace curia

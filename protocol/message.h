@@ -53,8 +53,7 @@ struct Header {
   std::uint16_t version = kVersion;
   std::uint16_t kind = 0;
   std::uint32_t metadata = 0;  // bytes that follow
-  std::uint16_t payloads = 0;  // payload frames of this packet
-  std::uint16_t reserved = 0;
+  std::uint32_t reserved = 0;
   std::uint64_t epoch = 0;     // the worker's; 0 before the reply to hello is known
   std::uint64_t request = 0;   // chosen by the requester, never reused in a session
   std::uint64_t sequence = 0;  // from 1, without gaps, for ordered requests; 0: not ordered
@@ -111,7 +110,13 @@ struct OpenRequest {
 struct OpenReply {
   std::uint64_t generation = 0;
   std::uint64_t next_sequence = 1;
+  std::uint64_t next_task = 1;
   std::uint32_t lease_ms = 0;
+};
+// Connections keep their order, so a sequence that was sent before the heartbeat and is not below
+// next_sequence never arrived.
+struct HeartbeatReply {
+  std::uint64_t next_sequence = 1;
 };
 
 struct PrepareRequest {
@@ -143,6 +148,7 @@ struct PutRequest {
   std::string uri;
   Type type;         // exact, placed at the worker
   std::string head;  // value_bytes.h
+  std::string body;  // empty when bulk
   std::uint64_t bytes = 0;
   bool bulk = false;  // the body comes over the data plane, tag {request, 0, 0}
 };
@@ -156,6 +162,7 @@ struct FetchRequest {
 };
 struct FetchReply {
   std::string head;
+  std::string body;  // empty when bulk
   std::uint64_t bytes = 0;
   bool bulk = false;
 };
@@ -255,6 +262,15 @@ struct ConsentReply {
 };
 
 struct Nothing {};
+
+// What a lane of a driver's session is for. Tags: tasks {task, op, step}; puts {sequence, 0, 0};
+// fetches {request, 0, 0}.
+enum class LaneUse : std::uint8_t { kTasks = 0, kPuts = 1, kFetches = 2 };
+// The lane's name on the data plane: bound to the principal, so that no other can share it.
+SessionId lane_session(const std::string& principal, const SessionId& session, LaneUse use);
+// How a worker's link calls the driver's end of a session.
+std::string driver_peer(const SessionId& session);
+std::string session_hex(const SessionId& session);
 
 // Metadata bytes of any message above; decode refuses whatever encode would not have written.
 template <class M>

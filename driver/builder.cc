@@ -1,0 +1,119 @@
+#include "driver/builder.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace curia {
+
+NodePtr Scope::add_param(const Type& type) {
+  params_.push_back(std::make_shared<Node>(Node{this, type, 0}));
+  return params_.back();
+}
+
+NodePtr Scope::resolve(const NodePtr& node) {
+  if (node->scope == this) return node;
+  if (parent_ == nullptr) {
+    throw Error(Code::kInvalid,
+                "a value made inside a cond, for or while was used outside of it; return it from "
+                "the body instead");
+  }
+  const NodePtr outer = parent_->resolve(node);
+  auto& mine = captured_[outer.get()];
+  if (mine == nullptr) {
+    auto& shared = captures_->outer;
+    if (std::find(shared.begin(), shared.end(), outer) == shared.end()) shared.push_back(outer);
+    mine = std::make_shared<Node>(Node{this, outer->type, 0});
+  }
+  return mine;
+}
+
+std::vector<OpRecord> Scope::needed(const std::vector<NodePtr>& results) const {
+  std::set<const Node*> wanted;
+  for (const NodePtr& result : results) wanted.insert(result.get());
+  std::vector<OpRecord> kept;
+  for (auto at = records_.rbegin(); at != records_.rend(); ++at) {
+    const bool used = at->results.empty() ||
+                      std::any_of(at->results.begin(), at->results.end(),
+                                  [&](const NodePtr& node) { return wanted.contains(node.get()); });
+    if (!used) continue;
+    for (const NodePtr& operand : at->operands) wanted.insert(operand.get());
+    kept.push_back(*at);
+  }
+  std::reverse(kept.begin(), kept.end());
+  return kept;
+}
+
+Region Scope::close(const std::vector<NodePtr>& results, bool only_needed) {
+  Region region;
+  ValueId next = 0;
+  for (const NodePtr& param : params_) {
+    param->id = next++;
+    region.params.push_back(param->type);
+  }
+  if (captures_ != nullptr) {
+    for (const NodePtr& outer : captures_->outer) {
+      region.params.push_back(outer->type);
+      if (const auto mine = captured_.find(outer.get()); mine != captured_.end()) {
+        mine->second->id = next;
+      }
+      ++next;
+    }
+  }
+  for (const OpRecord& record : only_needed ? needed(results) : records_) {
+    Op op = record.op;
+    for (const NodePtr& operand : record.operands) op.operands.push_back(operand->id);
+    for (const NodePtr& result : record.results) result->id = next++;
+    region.ops.push_back(std::move(op));
+  }
+  for (const NodePtr& result : results) region.results.push_back(result->id);
+  return region;
+}
+
+std::uint32_t Program::Builder::site_number(const Here& here) {
+  const Site site{here.file_name(), static_cast<std::int32_t>(here.line())};
+  const auto found = std::find(sites.begin(), sites.end(), site);
+  if (found != sites.end()) return static_cast<std::uint32_t>(found - sites.begin()) + 1;
+  sites.push_back(site);
+  return static_cast<std::uint32_t>(sites.size());
+}
+
+Arrays Program::Builder::record_region(Scope& scope, const std::function<Arrays()>& body) {
+  Scope* const before = std::exchange(current, &scope);
+  try {
+    Arrays results = body();
+    for (Array& result : results) result = Array(&result.program(), scope.resolve(result.node()));
+    current = before;
+    return results;
+  } catch (...) {
+    current = before;
+    throw;
+  }
+}
+
+Arrays Program::Builder::control(Program& program, Op op, const Arrays& operands,
+                                 Captures& captures, std::vector<std::unique_ptr<Scope>>& scopes,
+                                 const std::vector<Arrays>& results, std::size_t carried,
+                                 const Here& here) {
+  OpRecord record;
+  for (const Array& operand : operands) record.operands.push_back(current->resolve(operand.node()));
+  for (const NodePtr& outer : captures.outer) record.operands.push_back(outer);
+  for (std::size_t i = 0; i < scopes.size(); ++i) {
+    std::vector<NodePtr> nodes;
+    for (const Array& result : results[i]) nodes.push_back(result.node());
+    op.regions.push_back(scopes[i]->close(nodes, false));
+  }
+  op.site = site_number(here);
+  Arrays out;
+  const Arrays& shapes = results.back();
+  for (std::size_t i = 0; i < carried; ++i) {
+    auto node = std::make_shared<Node>(Node{current, shapes[i].type(), 0});
+    record.results.push_back(node);
+    out.emplace_back(&program, std::move(node));
+  }
+  record.op = std::move(op);
+  current->record(std::move(record));
+  return out;
+}
+
+}  // namespace curia

@@ -1,0 +1,256 @@
+#include "driver/connection.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace curia {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kCloseTimeout{2'000};
+constexpr milliseconds kDialTimeout{2'000};
+constexpr std::size_t kFlushBytes = 48 << 10;
+
+SessionId random_session() {
+  SessionId id{};
+  random_bytes(id);
+  return id;
+}
+
+}  // namespace
+
+Connection::Connection(Wiring wiring, ConnectionOptions options)
+    : wiring_(std::move(wiring)), options_(options), session_(random_session()) {
+  if (wiring_.workers.empty()) throw Error(Code::kInvalid, "a cluster has at least one worker");
+  const auto now = Clock::now();
+  for (const auto& [name, address] : wiring_.workers) {
+    Worker& worker = workers_[name];
+    worker.address = address;
+    worker.down_since = now;
+  }
+  if (!options_.tool) {
+    link_ = wiring_.make_link(driver_peer(session_));
+    dialer_ = wiring_.dialer_of ? wiring_.dialer_of(*link_) : nullptr;
+  }
+  wiring_.control->start(*this);
+}
+
+Connection::~Connection() {
+  close();
+  wiring_.control.reset();
+}
+
+std::vector<std::string> Connection::workers() const {
+  std::vector<std::string> names;
+  for (const auto& [name, address] : wiring_.workers) names.push_back(name);
+  return names;
+}
+
+Connection::Worker& Connection::find(const std::string& name) {
+  const auto found = workers_.find(name);
+  if (found != workers_.end()) return found->second;
+  std::string known;
+  for (const auto& [worker, unused] : workers_) known += (known.empty() ? "" : ", ") + worker;
+  throw Error(Code::kInvalid,
+              "there is no party \"" + name + "\" in this cluster; there is " + known);
+}
+
+void Connection::wait_up() {
+  std::unique_lock lock(mutex_);
+  ++waiting_;
+  changed_.wait(lock, [this] {
+    return std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+      return entry.second.state == State::kUp || entry.second.state == State::kLost;
+    });
+  });
+  --waiting_;
+  for (const auto& [name, worker] : workers_) {
+    if (worker.lost != nullptr) throw *worker.lost;
+  }
+}
+
+Header Connection::header(const Worker& worker, Kind kind) const {
+  Header header;
+  header.kind = static_cast<std::uint16_t>(kind);
+  header.epoch = worker.epoch;
+  header.acked = worker.first_sequence;
+  if (!options_.tool) header.session = session_;
+  return header;
+}
+
+void Connection::push(Worker& worker, const std::string& packet) {
+  if (worker.state != State::kUp) return;  // resume() sends it
+  const bool was_empty = worker.outbox.empty();
+  worker.outbox += packet;
+  if (worker.outbox.size() > kFlushBytes) {
+    flush(worker);
+  } else if (was_empty) {
+    wiring_.control->wake();
+  }
+}
+
+void Connection::flush(Worker& worker) {
+  if (worker.outbox.empty()) return;
+  wiring_.control->send(worker.conn, {std::exchange(worker.outbox, {}), {}});
+}
+
+std::uint64_t Connection::add(Worker& worker, Kind kind, std::string_view metadata, Done done) {
+  if (worker.lost != nullptr) throw *worker.lost;
+  Request request;
+  request.id = next_request_++;
+  request.done = std::move(done);
+  Header head = header(worker, kind);
+  head.request = request.id;
+  const bool ordered = is_ordered(kind);
+  if (ordered) head.sequence = worker.first_sequence + worker.ordered.size();
+  append_packet(request.packet, head, metadata);
+  if (static_cast<std::int64_t>(request.packet.size()) > kMaxControlMessage - 64) {
+    throw Error(Code::kInvalid, "this request is larger than a control message may be");
+  }
+  // A big one gets a frame of its own.
+  if (worker.outbox.size() + request.packet.size() > kFlushBytes) flush(worker);
+  push(worker, request.packet);
+  const std::uint64_t id = request.id;
+  if (ordered) {
+    worker.ordered.push_back(std::move(request));
+    return head.sequence;
+  }
+  worker.unordered.emplace(id, std::move(request));
+  return id;
+}
+
+std::uint64_t Connection::submit(const std::string& name, Kind kind, std::string metadata,
+                                 Done done) {
+  std::unique_lock lock(mutex_);
+  Worker& worker = find(name);
+  if (is_ordered(kind)) {
+    if (!worker.releases.empty() && kind != Kind::kRelease) send_releases(worker);
+    if (static_cast<std::int64_t>(worker.ordered.size()) >= kMaxInFlight) {
+      ++waiting_;
+      changed_.wait(lock, [&worker] {
+        return static_cast<std::int64_t>(worker.ordered.size()) < kMaxInFlight ||
+               worker.lost != nullptr;
+      });
+      --waiting_;
+    }
+  }
+  return add(worker, kind, metadata, std::move(done));
+}
+
+std::string Connection::call(const std::string& name, Kind kind, std::string metadata,
+                             milliseconds timeout, std::uint64_t* request) {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable ready;
+    bool done = false;
+    std::string reply;
+    std::unique_ptr<Error> error;
+  };
+  auto answer = std::make_shared<Answer>();
+  const std::uint64_t id = submit(name, kind, std::move(metadata),
+                                  [answer](const std::string* reply, const Error* error) {
+                                    const std::lock_guard lock(answer->mutex);
+                                    answer->done = true;
+                                    if (reply != nullptr) answer->reply = *reply;
+                                    if (error != nullptr)
+                                      answer->error = std::make_unique<Error>(*error);
+                                    answer->ready.notify_one();
+                                  });
+  if (request != nullptr) *request = id;
+  std::unique_lock lock(answer->mutex);
+  const auto done = [&answer] { return answer->done; };
+  if (timeout == milliseconds::max()) {
+    answer->ready.wait(lock, done);
+  } else if (!answer->ready.wait_for(lock, timeout, done)) {
+    throw Error(Code::kTimeout, name + " gave no answer to " + std::string(kind_name(kind)) +
+                                    " within " + std::to_string(timeout.count()) + " ms");
+  }
+  if (answer->error != nullptr) throw *answer->error;
+  return std::move(answer->reply);
+}
+
+void Connection::release(const std::string& name, const std::string& uri) {
+  const std::lock_guard lock(mutex_);
+  const auto found = workers_.find(name);
+  if (found == workers_.end() || found->second.lost != nullptr || closing_) return;
+  Worker& worker = found->second;
+  worker.releases.push_back(uri);
+  if (static_cast<std::int64_t>(worker.releases.size()) >= kMaxUrisPerMessage) {
+    send_releases(worker);
+  } else if (worker.releases.size() == 1) {
+    wiring_.control->wake();
+  }
+}
+
+void Connection::send_releases(Worker& worker) {
+  if (worker.releases.empty() || worker.lost != nullptr) return;
+  const std::string metadata = encode(ReleaseRequest{std::exchange(worker.releases, {})});
+  add(worker, Kind::kRelease, metadata, nullptr);
+}
+
+std::shared_ptr<Lane> Connection::bulk_lane(const std::string& name, LaneUse use) {
+  auto lane = link_->lane(lane_session(wiring_.driver, session_, use), name);
+  if (dialer_ == nullptr) return lane;
+  const std::lock_guard lock(mutex_);
+  Worker& worker = find(name);
+  if (!worker.dialing && !dialer_->connected(name)) dial(name, worker);
+  return lane;
+}
+
+void Connection::dial(const std::string& name, Worker& worker) {
+  worker.dialing = true;
+  worker.dial_until = Clock::now() + kDialTimeout;
+  const DialOffer offer = dialer_->make_offer();
+  add(worker, Kind::kDial, encode(DialRequestMessage{session_, offer.secret}),
+      [this, name, offer](const std::string* reply, const Error*) {
+        if (reply == nullptr) return;  // tick() tries again
+        const auto granted = decode<DialReplyMessage>(*reply);
+        dialer_->dial(name, wiring_.workers.at(name).host, granted.port, offer,
+                      {granted.token, granted.secret});
+      });
+}
+
+void Connection::drain(milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  for (auto& [name, worker] : workers_) {
+    if (worker.lost == nullptr) send_releases(worker);
+  }
+  ++waiting_;
+  const bool done = changed_.wait_for(lock, timeout, [this] {
+    return std::all_of(workers_.begin(), workers_.end(),
+                       [](const auto& entry) { return entry.second.ordered.empty(); });
+  });
+  --waiting_;
+  if (!done) {
+    throw Error(Code::kTimeout, "the workers have not answered everything within " +
+                                    std::to_string(timeout.count()) + " ms");
+  }
+}
+
+void Connection::close() {
+  std::vector<std::string> open;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return;
+    closing_ = true;
+    for (const auto& [name, worker] : workers_) {
+      if (worker.state == State::kUp && !options_.tool) open.push_back(name);
+    }
+  }
+  for (const std::string& name : open) {
+    try {
+      call(name, Kind::kClose, encode(Nothing{}), kCloseTimeout);
+    } catch (const Error&) {
+      // It is gone already, or its lease will end by itself.
+    }
+  }
+  if (link_ != nullptr) {
+    for (const auto use : {LaneUse::kPuts, LaneUse::kFetches}) {
+      link_->close(lane_session(wiring_.driver, session_, use));
+    }
+  }
+}
+
+}  // namespace curia

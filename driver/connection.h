@@ -1,0 +1,158 @@
+// A driver's session on the wire: one control connection to each worker, requests and their
+// replies, resends after a reconnect, heartbeats, and the data connections for bulk.
+//
+// Delivery is not promised by the control plane, so every request is kept until its reply came.
+// Ordered requests (prepare, run, put, release) carry a sequence number for each worker and are
+// executed once, in that order, whatever the network does.
+// Owned by Session. Thread: any for the public methods; callbacks run on the control client's
+// thread.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/link/control.h"
+#include "protocol/link/dialer.h"
+#include "protocol/link/link.h"
+#include "protocol/message.h"
+
+namespace curia {
+
+struct WorkerAddress {
+  std::string endpoint;  // of the control port, as ControlClient::connect wants it
+  std::string key;
+  std::string host;  // for the data port
+};
+
+// What exchanges the real cluster for the simulation.
+struct Wiring {
+  std::string driver;  // the principal
+  std::map<std::string, WorkerAddress> workers;
+  std::shared_ptr<ControlClient> control;
+  // The link of one session; `self` is driver_peer(session).
+  std::function<std::shared_ptr<Link>(const std::string& self)> make_link;
+  // The dialing side of such a link; null in the simulation.
+  std::function<Dialer*(Link&)> dialer_of;
+  std::shared_ptr<void> keep;  // whatever must live as long
+};
+
+struct ConnectionOptions {
+  std::chrono::milliseconds lease{0};        // 0: the worker's default
+  std::chrono::milliseconds refused{3'000};  // a worker that refuses connections is lost after this
+  std::chrono::milliseconds patience{10'000};  // a silent worker is lost after this
+  bool tool = false;                           // no session: status and stats only
+};
+
+inline constexpr std::int64_t kMaxInFlight = 1 << 15;  // ordered requests without a reply, a worker
+
+class Connection : private ControlEvents {
+ public:
+  // The reply's metadata, or the error. Runs on the control client's thread; must not block.
+  using Done = std::function<void(const std::string* reply, const Error* error)>;
+
+  Connection(Wiring wiring, ConnectionOptions options);
+  ~Connection();
+
+  const SessionId& session() const { return session_; }
+  const std::string& driver() const { return wiring_.driver; }
+  std::vector<std::string> workers() const;
+
+  // Waits until every worker (or the given one) is reached, or lost. Errors: the first one's.
+  void wait_up();
+
+  // Sends a request. Ordered kinds wait while kMaxInFlight are on their way. Returns the sequence
+  // (ordered) or the request id. Errors: kInvalid for an unknown worker; whatever the worker was
+  // lost with.
+  std::uint64_t submit(const std::string& worker, Kind kind, std::string metadata, Done done);
+
+  // submit() and wait. `request` is told the request's id. Errors: the reply's; kTimeout.
+  std::string call(const std::string& worker, Kind kind, std::string metadata,
+                   std::chrono::milliseconds timeout, std::uint64_t* request = nullptr);
+
+  // Releases objects, batched and asynchronously; never fails.
+  void release(const std::string& worker, const std::string& uri);
+
+  // The lane to a worker for puts or fetches; makes the data connection when there is none.
+  std::shared_ptr<Lane> bulk_lane(const std::string& worker, LaneUse use);
+
+  // Waits until every ordered request so far has its reply. Errors: kTimeout; a lost worker's.
+  void drain(std::chrono::milliseconds timeout);
+
+  void close();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  enum class State : std::uint8_t { kDown, kGreeting, kOpening, kUp, kLost };
+  struct Request {
+    std::uint64_t id = 0;
+    std::string packet;  // header and metadata, to send again
+    Done done;
+    bool answered = false;
+  };
+  struct Worker {
+    WorkerAddress address;
+    State state = State::kDown;
+    ConnId conn = 0;
+    std::uint64_t epoch = 0;
+    std::uint64_t generation = 0;
+    std::uint64_t sent_before_beat = 0;  // highest sequence sent when the last heartbeat went out
+    bool beating = false;                // a heartbeat has no reply yet
+    Clock::time_point retry;
+    Clock::time_point heard;
+    Clock::time_point beat;
+    Clock::time_point down_since;
+    bool refused = false;  // the last attempt was refused, not silent
+    std::string why;       // of the last failure to connect
+    std::shared_ptr<const Error> lost;
+    std::uint64_t first_sequence = 1;  // of ordered.front()
+    std::deque<Request> ordered;
+    std::unordered_map<std::uint64_t, Request> unordered;
+    std::string outbox;
+    std::vector<std::string> releases;
+    bool dialing = false;
+    Clock::time_point dial_until;
+  };
+  using Calls = std::vector<std::function<void()>>;
+
+  void on_frames(ConnId conn, const std::string& principal, Frames frames) override;
+  void on_gone(ConnId conn, const std::string& why) override;
+  void on_tick() override;
+
+  void on_packet(const std::string& name, Worker& worker, const Packet& packet, Calls& calls);
+  void greet(Worker& worker);
+  void resume(Worker& worker, std::uint64_t next_sequence);
+  void take_reply(Worker& worker, const Packet& packet, Calls& calls);
+  void tick(const std::string& name, Worker& worker, Clock::time_point now, Calls& calls);
+  void lose(const std::string& name, Worker& worker, const Error& error, Calls& calls);
+  void down(Worker& worker, bool refused, const std::string& why);
+  void flush(Worker& worker);
+  void send_releases(Worker& worker);
+  void send_now(Worker& worker, Kind kind, std::string_view metadata);
+  void push(Worker& worker, const std::string& packet);
+  std::uint64_t add(Worker& worker, Kind kind, std::string_view metadata, Done done);
+  Header header(const Worker& worker, Kind kind) const;
+  Worker& find(const std::string& name);
+  void dial(const std::string& name, Worker& worker);
+
+  Wiring wiring_;
+  const ConnectionOptions options_;
+  const SessionId session_;
+  std::shared_ptr<Link> link_;
+  Dialer* dialer_ = nullptr;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, Worker> workers_;
+  std::uint64_t next_request_ = 1;
+  int waiting_ = 0;  // threads in drain() or submit() that want to hear of progress
+  bool closing_ = false;
+};
+
+}  // namespace curia

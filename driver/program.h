@@ -1,0 +1,211 @@
+// Writes programs like array code.
+//
+//   curia::Program program("means");
+//   curia::Array rows = program.dataset(alice_iris);          // at alice
+//   curia::Array total = sum(rows, {0}).to("bob");            // moved explicitly
+//   program.output("total", total);
+//   curia::Graph graph = program.graph();
+//
+// Every op is checked as it is written (dtype, shape, placement) and remembers the line that wrote
+// it. Placement is inferred: an op runs where its operands are, and operands at different parties
+// are an error that says to move one with to(). Thread: a Program and its Arrays belong to one
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "driver/ref.h"
+#include "protocol/graph.h"
+
+namespace curia {
+
+class Program;
+struct Node;
+using Here = std::source_location;
+
+// A value that will exist when the program runs. Cheap to copy; valid as long as its Program.
+class Array {
+ public:
+  Array() = default;
+  Array(Program* program, std::shared_ptr<Node> node) : program_(program), node_(std::move(node)) {}
+
+  const Type& type() const;
+  const std::string& device() const { return type().device; }
+  Program& program() const;
+  const std::shared_ptr<Node>& node() const { return node_; }
+
+  // Moves the value to another party (a release to it, see Grants). `label` names the move in
+  // grants. At the same party: the value itself.
+  Array to(std::string_view party, std::string_view label = "", Here here = Here::current()) const;
+  Array cast(DType dtype, Here here = Here::current()) const;
+  Array reshape(Shape shape, Here here = Here::current()) const;
+  Array broadcast(Shape shape, Here here = Here::current()) const;
+  Array transpose(std::vector<std::int64_t> perm = {}, Here here = Here::current()) const;
+  // Rows and columns [starts, ends); an end of -1 means the extent.
+  Array slice(std::vector<std::int64_t> starts, std::vector<std::int64_t> ends,
+              Here here = Here::current()) const;
+
+  // Tables.
+  Array column(std::string_view name, Here here = Here::current()) const;
+  Array select(std::vector<std::string> columns, Here here = Here::current()) const;
+  Array filter(const Array& mask, Here here = Here::current()) const;
+  Array with_column(std::string_view name, const Array& values, Here here = Here::current()) const;
+  // [rows, columns]
+  Array tensor(std::vector<std::string> columns, DType dtype = DType::kF64,
+               Here here = Here::current()) const;
+
+ private:
+  Program* program_ = nullptr;
+  std::shared_ptr<Node> node_;
+};
+
+// An operand of an operator: an Array, or a number that becomes a constant of the other side's
+// dtype. Its implicit constructors are what remembers the caller's line.
+struct Operand {
+  Operand(const Array& a, Here h = Here::current()) : array(a), here(h) {}  // NOLINT
+  Operand(double n, Here h = Here::current()) : number(n), here(h) {}       // NOLINT
+  Operand(int n, Here h = Here::current()) : number(n), here(h) {}          // NOLINT
+  Operand(std::int64_t n, Here h = Here::current())                         // NOLINT
+      : number(static_cast<double>(n)), here(h) {}
+  Array array;
+  double number = 0;
+  Here here;
+};
+struct Number {
+  Number(double n, Here h = Here::current()) : number(n), here(h) {}  // NOLINT
+  Number(int n, Here h = Here::current()) : number(n), here(h) {}     // NOLINT
+  double number;
+  Here here;
+};
+
+Array binary(std::string_view op, const Array& a, const Operand& b);
+Array binary(std::string_view op, const Number& a, const Array& b);
+
+#define CURIA_BINARY(symbol, op)                                                              \
+  inline Array operator symbol(const Array& a, const Operand& b) { return binary(op, a, b); } \
+  inline Array operator symbol(const Number& a, const Array& b) { return binary(op, a, b); }
+CURIA_BINARY(+, "add")
+CURIA_BINARY(-, "sub")
+CURIA_BINARY(*, "mul")
+CURIA_BINARY(/, "div")
+CURIA_BINARY(%, "mod")
+CURIA_BINARY(==, "eq")
+CURIA_BINARY(!=, "ne")
+CURIA_BINARY(<, "lt")
+CURIA_BINARY(<=, "le")
+CURIA_BINARY(>, "gt")
+CURIA_BINARY(>=, "ge")
+CURIA_BINARY(&, "and")
+CURIA_BINARY(|, "or")
+CURIA_BINARY(^, "xor")
+#undef CURIA_BINARY
+
+Array operator-(const Array& a);
+Array operator!(const Array& a);
+
+Array minimum(const Array& a, const Operand& b);
+Array maximum(const Array& a, const Operand& b);
+Array pow(const Array& a, const Operand& b);
+Array abs(const Array& a, Here here = Here::current());
+Array exp(const Array& a, Here here = Here::current());
+Array log(const Array& a, Here here = Here::current());
+Array sqrt(const Array& a, Here here = Here::current());
+Array sigmoid(const Array& a, Here here = Here::current());
+Array tanh(const Array& a, Here here = Here::current());
+Array floor(const Array& a, Here here = Here::current());
+Array select(const Array& condition, const Array& yes, const Operand& no);
+Array matmul(const Array& a, const Array& b, Here here = Here::current());
+Array concat(const std::vector<Array>& parts, std::int64_t axis, Here here = Here::current());
+Array gather(const Array& a, const Array& indices, std::int64_t axis = 0,
+             Here here = Here::current());
+
+// Reductions over `axes` (all when empty).
+using Axes = std::vector<std::int64_t>;
+Array sum(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
+Array mean(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
+Array min(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
+Array max(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
+Array argmax(const Array& a, std::int64_t axis, Here here = Here::current());
+Array argmin(const Array& a, std::int64_t axis, Here here = Here::current());
+Array argsort(const Array& a, std::int64_t axis, bool descending = false,
+              Here here = Here::current());
+
+// Tables. aggregates: "function:column:result", functions sum mean min max count.
+Array join(const Array& left, const Array& right, std::vector<std::string> on,
+           Here here = Here::current());
+Array group_by(const Array& table, std::vector<std::string> keys,
+               std::vector<std::string> aggregates, Here here = Here::current());
+
+// Control. The predicate's holder tells the other parties inside which way it goes, so the
+// predicate must be released to them and to the driver. Values of the surrounding code may be used
+// inside.
+using Arrays = std::vector<Array>;
+Arrays cond(const Array& predicate, const std::function<Arrays()>& then,
+            const std::function<Arrays()>& otherwise, Here here = Here::current());
+// body(state, index maker): `index("alice")` is the number of the round as i64[] at that party.
+using Index = std::function<Array(std::string_view party)>;
+Arrays for_loop(std::int64_t count, const Arrays& state,
+                const std::function<Arrays(const Arrays&, const Index&)>& body,
+                Here here = Here::current());
+// At most `limit` rounds, then it stops with the state it has.
+Arrays while_loop(std::int64_t limit, const Arrays& state,
+                  const std::function<Array(const Arrays&)>& condition,
+                  const std::function<Arrays(const Arrays&)>& body, Here here = Here::current());
+
+// The name and type of a dataset at a party, as Session::dataset() finds them.
+struct DatasetInfo {
+  std::string name;
+  Type type;
+};
+
+class Program {
+ public:
+  explicit Program(std::string name);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  Array dataset(const DatasetInfo& info, Here here = Here::current());
+  // An input bound to a reference of this session; run() needs no more than the program then.
+  Array input(const Ref& ref, Here here = Here::current());
+  // An input bound at each run, by name.
+  Array input(std::string_view name, const Type& type, Here here = Here::current());
+  Array constant(std::string_view party, const Tensor& value, Here here = Here::current());
+  Array iota(std::string_view party, std::int64_t count, Here here = Here::current());
+  // distribution: "uniform" in [0, 1) or "normal".
+  Array random(std::string_view party, Shape shape, std::int64_t seed,
+               std::string_view distribution = "uniform", Here here = Here::current());
+  Array load(const Uri& uri, const Type& type, Here here = Here::current());
+  void save(const Array& value, const Uri& uri, Here here = Here::current());
+
+  // Names a result that stays where it is and can be referred to after the run.
+  void output(std::string_view name, const Array& value);
+
+  // The program written so far, without ops whose results nobody uses.
+  Graph graph() const;
+  // References given to input(ref), by input name.
+  const std::map<std::string, Ref>& bound() const;
+
+  // One op of the table: for ops that have no function above. Results in order.
+  Arrays op(std::string_view name, std::string_view device, const Arrays& operands,
+            std::map<std::string, Attr> attrs, Here here = Here::current());
+
+ private:
+  struct Builder;
+  friend Arrays cond(const Array&, const std::function<Arrays()>&, const std::function<Arrays()>&,
+                     Here);
+  friend Arrays for_loop(std::int64_t, const Arrays&,
+                         const std::function<Arrays(const Arrays&, const Index&)>&, Here);
+  friend Arrays while_loop(std::int64_t, const Arrays&, const std::function<Array(const Arrays&)>&,
+                           const std::function<Arrays(const Arrays&)>&, Here);
+  std::unique_ptr<Builder> builder_;
+};
+
+}  // namespace curia

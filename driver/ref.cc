@@ -1,0 +1,64 @@
+#include "driver/ref.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace curia {
+
+Ref::Ref(RefFacts facts, std::shared_ptr<const void> keep)
+    : facts_(std::make_shared<const RefFacts>(std::move(facts))), keep_(std::move(keep)) {}
+
+const RefFacts& Ref::facts() const {
+  expect(facts_ != nullptr, "this Ref is empty: it refers to nothing");
+  return *facts_;
+}
+
+std::string Ref::str() const {
+  const RefFacts& f = facts();
+  std::string text = f.uri.str() + " " + f.type.str();
+  text +=
+      f.output.empty() ? ", put" : ", output " + f.output + " of task " + std::to_string(f.task);
+  if (const std::string line = f.site.str(); !line.empty()) text += " (" + line + ")";
+  return text;
+}
+
+std::string Ref::json() const {
+  const RefFacts& f = facts();
+  const nlohmann::ordered_json json = {{"uri", f.uri.str()},   {"type", f.type.str()},
+                                       {"session", f.session}, {"task", f.task},
+                                       {"program", f.program}, {"output", f.output},
+                                       {"file", f.site.file},  {"line", f.site.line}};
+  return json.dump();
+}
+
+Ref Ref::parse(std::string_view text) {
+  if (text.size() > 64 << 10) throw Error(Code::kInvalid, "a saved ref has at most 64 KiB");
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) throw Error(Code::kInvalid, "a saved ref is one JSON object");
+  const auto field = [&json](const char* name) -> std::string {
+    const auto found = json.find(name);
+    if (found == json.end() || !found->is_string()) {
+      throw Error(Code::kInvalid, std::string("a saved ref needs the text field \"") + name + "\"");
+    }
+    return found->get<std::string>();
+  };
+  const auto number = [&json](const char* name) -> std::int64_t {
+    const auto found = json.find(name);
+    if (found == json.end() || !found->is_number_integer()) {
+      throw Error(Code::kInvalid,
+                  std::string("a saved ref needs the whole-number field \"") + name + "\"");
+    }
+    return found->get<std::int64_t>();
+  };
+  RefFacts facts{.uri = Uri::parse(field("uri")),
+                 .type = parse_type(field("type")),
+                 .session = field("session"),
+                 .task = static_cast<std::uint64_t>(number("task")),
+                 .program = field("program"),
+                 .output = field("output"),
+                 .site = {field("file"), static_cast<std::int32_t>(number("line"))}};
+  check_name(facts.type.device, "party");
+  return {std::move(facts), nullptr};
+}
+
+}  // namespace curia

@@ -1,0 +1,55 @@
+// A reference to an object at a party: data, not a right. It can be printed, saved and sent; the
+// bytes come only by fetch, and only where the owners agreed.
+//
+// A Ref that Session::run() or put() gave is strong: when its last copy goes, the object is
+// released, batched and asynchronously. One that came from parse() is weak and keeps nothing alive.
+// Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "protocol/error.h"
+#include "protocol/link/link.h"
+#include "protocol/type.h"
+#include "protocol/uri.h"
+
+namespace curia {
+
+struct RefFacts {
+  Uri uri;
+  Type type;            // with its device; may hold `?`
+  std::string session;  // hex, of the session that owns it
+  std::uint64_t task = 0;
+  std::string program;  // digest of the creating program, hex; "" for puts
+  std::string output;
+  Site site;  // line of the driver program that asked for it
+};
+
+class Ref {
+ public:
+  Ref() = default;
+  // `keep` runs its destructor when the last copy goes.
+  Ref(RefFacts facts, std::shared_ptr<const void> keep);
+
+  bool empty() const { return facts_ == nullptr; }
+  // REQUIRES: not empty (checked).
+  const RefFacts& facts() const;
+  const Uri& uri() const { return facts().uri; }
+  const Type& type() const { return facts().type; }
+  const std::string& party() const { return facts().type.device; }
+
+  // "mem://… f64[4] @alice, output means of task 3 (iris_means.cc:31)"
+  std::string str() const;
+  // One line of JSON, and back (weak). Errors: kInvalid, naming the field.
+  std::string json() const;
+  static Ref parse(std::string_view json);
+
+ private:
+  std::shared_ptr<const RefFacts> facts_;
+  std::shared_ptr<const void> keep_;
+};
+
+}  // namespace curia

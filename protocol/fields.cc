@@ -1,0 +1,155 @@
+#include "protocol/fields.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "protocol/error.h"
+
+namespace curia {
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    throw Error(Code::kInvalid, "cannot read " + path + ": " + std::strerror(errno));
+  }
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string beside(const std::string& file, const std::string& path) {
+  const std::filesystem::path given(path);
+  if (given.is_absolute()) return path;
+  return (std::filesystem::path(file).parent_path() / given).lexically_normal().string();
+}
+
+Fields Fields::of_file(const std::string& path) {
+  try {
+    return Fields(nlohmann::json::parse(read_file(path), nullptr, true, true), path, "");
+  } catch (const nlohmann::json::parse_error& error) {
+    throw Error(Code::kInvalid, path + ": not JSON: " + error.what());
+  }
+}
+
+Fields::Fields(nlohmann::json json, std::string file, std::string where)
+    : json_(std::move(json)), file_(std::move(file)), where_(std::move(where)) {
+  if (!json_.is_object()) fail("", "expected an object {...}");
+}
+
+void Fields::fail(std::string_view name, const std::string& message) const {
+  std::string at = where_;
+  if (!name.empty()) at += (at.empty() ? "" : ".") + std::string(name);
+  throw Error(Code::kInvalid, file_ + (at.empty() ? "" : ": " + at) + ": " + message);
+}
+
+const nlohmann::json* Fields::find(const std::string& name) {
+  known_.insert(name);
+  const auto found = json_.find(name);
+  return found == json_.end() ? nullptr : &*found;
+}
+
+const nlohmann::json& Fields::get(const std::string& name) {
+  const auto* found = find(name);
+  if (found == nullptr) fail(name, "this field is missing");
+  return *found;
+}
+
+std::string Fields::text(const std::string& name) {
+  const auto& json = get(name);
+  if (!json.is_string()) fail(name, std::string("expected a text, found ") + json.type_name());
+  return json.get<std::string>();
+}
+
+std::string Fields::text_or(const std::string& name, const std::string& fallback) {
+  return find(name) == nullptr ? fallback : text(name);
+}
+
+std::int64_t Fields::number(const std::string& name, std::int64_t least, std::int64_t most) {
+  const auto& json = get(name);
+  const bool good = json.is_number_integer() &&
+                    !(json.is_number_unsigned() && json.get<std::uint64_t>() > INT64_MAX) &&
+                    json.get<std::int64_t>() >= least && json.get<std::int64_t>() <= most;
+  if (!good) {
+    fail(name, "expected a whole number from " + std::to_string(least) + " to " +
+                   std::to_string(most) + ", found " + json.dump().substr(0, 40));
+  }
+  return json.get<std::int64_t>();
+}
+
+std::int64_t Fields::number_or(const std::string& name, std::int64_t fallback, std::int64_t least,
+                               std::int64_t most) {
+  return find(name) == nullptr ? fallback : number(name, least, most);
+}
+
+bool Fields::flag_or(const std::string& name, bool fallback) {
+  const auto* json = find(name);
+  if (json == nullptr) return fallback;
+  if (!json->is_boolean()) fail(name, "expected true or false");
+  return json->get<bool>();
+}
+
+std::vector<std::string> Fields::texts_or_none(const std::string& name) {
+  std::vector<std::string> texts;
+  const auto* json = find(name);
+  if (json == nullptr) return texts;
+  if (!json->is_array()) fail(name, "expected a list of texts [\"...\"]");
+  for (const auto& item : *json) {
+    if (!item.is_string()) fail(name, "expected a list of texts [\"...\"]");
+    texts.push_back(item.get<std::string>());
+  }
+  return texts;
+}
+
+Fields Fields::object(const std::string& name) {
+  return Fields(get(name), file_, where_.empty() ? name : where_ + "." + name);
+}
+
+std::vector<std::pair<std::string, Fields>> Fields::objects_or_none(const std::string& name) {
+  std::vector<std::pair<std::string, Fields>> objects;
+  const auto* json = find(name);
+  if (json == nullptr) return objects;
+  if (!json->is_object()) fail(name, "expected an object {\"name\": {...}}");
+  const std::string prefix = where_.empty() ? name : where_ + "." + name;
+  for (const auto& [key, item] : json->items()) {
+    objects.emplace_back(key, Fields(item, file_, prefix + "." + key));
+  }
+  return objects;
+}
+
+std::vector<Fields> Fields::list_or_none(const std::string& name) {
+  std::vector<Fields> list;
+  const auto* json = find(name);
+  if (json == nullptr) return list;
+  if (!json->is_array()) fail(name, "expected a list of objects [{...}]");
+  const std::string prefix = where_.empty() ? name : where_ + "." + name;
+  for (std::size_t i = 0; i < json->size(); ++i) {
+    list.emplace_back((*json)[i], file_, prefix + "[" + std::to_string(i) + "]");
+  }
+  return list;
+}
+
+std::vector<std::pair<std::string, std::string>> Fields::pairs_or_none(const std::string& name) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  const auto* json = find(name);
+  if (json == nullptr) return pairs;
+  if (!json->is_object()) fail(name, "expected an object {\"name\": \"...\"}");
+  for (const auto& [key, item] : json->items()) {
+    if (!item.is_string()) fail(name + "." + key, "expected a text");
+    pairs.emplace_back(key, item.get<std::string>());
+  }
+  return pairs;
+}
+
+void Fields::finish() const {
+  for (const auto& [key, unused] : json_.items()) {
+    if (known_.contains(key)) continue;
+    std::string names;
+    for (const std::string& name : known_) names += (names.empty() ? "" : ", ") + name;
+    fail(key, "unknown field; the fields here are " + names);
+  }
+}
+
+}  // namespace curia

@@ -1,0 +1,58 @@
+// Strict reading of JSON configuration: every error names the file, the field and what is expected;
+// a field nobody asked for is an error too (it is a typing mistake more often than not).
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace curia {
+
+// The text of a file. Errors: kInvalid, with the path and the system's reason.
+std::string read_file(const std::string& path);
+
+// `path` made relative to the folder of `file`, unless it is absolute.
+std::string beside(const std::string& file, const std::string& path);
+
+class Fields {
+ public:
+  // Errors: kInvalid with line and column when it is not JSON, or no object.
+  static Fields of_file(const std::string& path);
+  Fields(nlohmann::json json, std::string file, std::string where);
+
+  bool has(std::string_view name) const { return json_.contains(name); }
+  std::string text(const std::string& name);
+  std::string text_or(const std::string& name, const std::string& fallback);
+  std::int64_t number(const std::string& name, std::int64_t least, std::int64_t most);
+  std::int64_t number_or(const std::string& name, std::int64_t fallback, std::int64_t least,
+                         std::int64_t most);
+  bool flag_or(const std::string& name, bool fallback);
+  std::vector<std::string> texts_or_none(const std::string& name);
+  Fields object(const std::string& name);
+  // Empty where absent.
+  std::vector<std::pair<std::string, Fields>> objects_or_none(
+      const std::string& name);                               // {a: {}, b: {}}
+  std::vector<Fields> list_or_none(const std::string& name);  // [{}, {}]
+  std::vector<std::pair<std::string, std::string>> pairs_or_none(
+      const std::string& name);  // {a: "", ..}
+
+  // Call last. Errors: kInvalid, naming the first field that nothing above asked for.
+  void finish() const;
+  // For checks of the caller: "<file>: <where>.<name>: <message>".
+  [[noreturn]] void fail(std::string_view name, const std::string& message) const;
+
+ private:
+  const nlohmann::json& get(const std::string& name);
+  const nlohmann::json* find(const std::string& name);
+
+  nlohmann::json json_;
+  std::string file_;
+  std::string where_;
+  std::set<std::string> known_;
+};
+
+}  // namespace curia

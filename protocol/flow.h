@@ -1,0 +1,53 @@
+// Where data may flow in a program: the labels of its values (DESIGN section 8, R0-R2), and every
+// place where plaintext would move to another principal.
+//
+// Each worker computes this itself from the whole graph, before anything runs; the driver can do
+// the same to tell its user what will be refused. Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "protocol/graph.h"
+#include "protocol/label.h"
+#include "protocol/verify.h"
+
+namespace curia {
+
+// What comes into a program: an input of the graph, a dataset, or a loaded object.
+struct External {
+  enum class Kind : std::uint8_t { kInput, kDataset, kLoad };
+  Kind kind = Kind::kInput;
+  std::uint32_t number = 0;  // of the input, or of the op
+  std::string party;
+  std::string name;  // dataset: its name; load: its URI; input: the graph's name for it
+  Type type;
+};
+
+// In the order that lineages use: inputs first, then ops by number.
+std::vector<External> externals(const Graph& graph, const Verified& verified);
+
+// A place where plaintext moves: a transfer, or a predicate that steers several principals.
+struct ReleasePoint {
+  std::uint32_t op = 0;  // number of the op
+  std::string op_name;
+  std::string name;  // the transfer's label, or "op<number>"
+  Site site;
+  std::string from;             // the party that would send
+  std::vector<std::string> to;  // principals that would learn it
+  LabelPtr label;
+};
+
+struct Flow {
+  std::vector<LabelPtr> outputs;  // one for each output of the graph
+  std::vector<LabelPtr> saves;    // one for each save op, by ascending op number
+  std::vector<ReleasePoint> releases;
+};
+
+// labels: one for each external, in order. `program` is added to the way of every source.
+// driver: the principal whose graph it is; it learns every predicate.
+Flow analyze_flow(const Graph& graph, const Verified& verified, const Digest& program,
+                  const std::string& driver, const std::vector<LabelPtr>& labels);
+
+}  // namespace curia

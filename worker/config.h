@@ -1,0 +1,47 @@
+// The configuration of a worker: one JSON file. worker/README.md lists the fields.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/type.h"
+#include "worker/policy.h"
+
+namespace curia {
+
+struct PeerConfig {
+  std::string control;  // "host:port"
+  std::string key;      // CURVE public key, Z85
+};
+
+struct DatasetConfig {
+  std::string csv;                  // path, relative to the configuration file
+  std::vector<ColumnType> columns;  // empty: found out from the file
+};
+
+struct WorkerConfig {
+  std::string party;
+  std::string control;     // "host:port" to listen on; port 0: chosen by the system
+  std::string data;        // likewise, for the data plane
+  std::string secret_key;  // CURVE, Z85
+  std::string public_key;
+  std::map<std::string, PeerConfig> parties;   // the other workers
+  std::map<std::string, std::string> drivers;  // name -> public key
+  std::map<std::string, DatasetConfig> datasets;
+  std::vector<Grant> grants;
+  std::int64_t memory_quota_bytes = std::int64_t{8} << 30;
+  std::int64_t lease_ms = 30'000;
+  std::string state_dir;
+  std::string log_level = "info";
+  std::string ready_file;  // written when the worker listens: {"control": ..., "data": ...}
+};
+
+// Errors: kInvalid, naming file, field and what is expected.
+WorkerConfig read_worker_config(const std::string& path);
+
+// "host:port" -> both. Errors: kInvalid.
+std::pair<std::string, std::uint16_t> split_host_port(const std::string& text);
+
+}  // namespace curia

@@ -1,0 +1,109 @@
+#include "worker/consent.h"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "protocol/digest.h"
+
+namespace curia {
+namespace {
+
+// Collects the answers of several owners.
+struct Round {
+  std::mutex mutex;
+  std::size_t waiting = 0;
+  std::string refused;
+  std::function<void(const std::string&)> done;
+};
+
+void add_reason(std::string& refused, const std::string& reason) {
+  if (refused.find(reason) != std::string::npos) return;
+  refused += (refused.empty() ? "" : "; ") + reason;
+}
+
+void settle(const std::shared_ptr<Round>& round, const std::string& reason) {
+  std::string refused;
+  {
+    const std::lock_guard lock(round->mutex);
+    if (!reason.empty()) add_reason(round->refused, reason);
+    if (--round->waiting > 0) return;
+    refused = round->refused;
+  }
+  round->done(refused);
+}
+
+std::string reason_of(const std::string& owner, const ConsentReply* reply, const Error* error,
+                      std::size_t items) {
+  if (error != nullptr) return owner + " could not be asked: " + error->message();
+  if (reply->allowed.size() != items || reply->reasons.size() != items) {
+    return owner + " gave no proper answer";
+  }
+  std::string refused;
+  for (std::size_t i = 0; i < items; ++i) {
+    if (reply->allowed[i] != 1) add_reason(refused, reply->reasons[i]);
+  }
+  return refused;
+}
+
+}  // namespace
+
+void check_release(Parts& parts, const ReleaseContext& context,
+                   const std::vector<ReleaseWish>& wishes,
+                   std::function<void(const std::string&)> done) {
+  std::map<std::string, ConsentRequest> by_owner;
+  for (const ReleaseWish& wish : wishes) {
+    for (const auto& [source, programs] : wish.label->sources) {
+      if (source.owner == wish.recipient) continue;
+      if (source.owner == context.driver && source.name.empty()) continue;
+      ConsentRequest& request = by_owner[source.owner];
+      request.items.push_back({source.name,
+                               {programs.begin(), programs.end()},
+                               wish.recipient,
+                               wish.program,
+                               wish.release});
+    }
+  }
+  std::string refused;
+  if (const auto own = by_owner.find(parts.party); own != by_owner.end()) {
+    const ConsentReply reply = answer_consent(parts, own->second);
+    refused = reason_of(parts.party, &reply, nullptr, own->second.items.size());
+    by_owner.erase(own);
+  }
+  if (by_owner.empty()) {
+    done(refused);
+    return;
+  }
+  auto round = std::make_shared<Round>();
+  round->waiting = by_owner.size();
+  round->refused = std::move(refused);
+  round->done = std::move(done);
+  for (auto& [owner, request] : by_owner) {
+    request.principal = context.driver;
+    request.session = context.session;
+    request.task = context.task;
+    request.instance = context.instance;
+    parts.consents->ask(owner, request,
+                        [round, owner = owner, items = request.items.size()](
+                            const ConsentReply* reply, const Error* error) {
+                          settle(round, reason_of(owner, reply, error, items));
+                        });
+  }
+}
+
+ConsentReply answer_consent(const Parts& parts, const ConsentRequest& request) {
+  ConsentReply reply;
+  const auto now = std::chrono::system_clock::now();
+  for (const ConsentItem& item : request.items) {
+    ReleaseQuestion question{
+        item.source, {item.programs.begin(), item.programs.end()}, item.recipient, item.release};
+    question.programs.insert(item.program);
+    std::string reason = refusal(parts.grants, parts.party, question, now);
+    reply.allowed.push_back(reason.empty() ? 1 : 0);
+    reply.reasons.push_back(std::move(reason));
+  }
+  return reply;
+}
+
+}  // namespace curia

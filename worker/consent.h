@@ -1,0 +1,37 @@
+// Whether a value may move to a recipient: every owner in its label must agree (DESIGN section 8).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "protocol/label.h"
+#include "worker/parts.h"
+
+namespace curia {
+
+// One value that would move to one recipient.
+struct ReleaseWish {
+  LabelPtr label;
+  std::string recipient;
+  Digest program;       // that releases it
+  std::string release;  // name of the output, or label of the transfer
+};
+
+struct ReleaseContext {
+  std::string driver;   // principal of the session: its own puts need no further consent
+  std::string session;  // hex
+  std::uint64_t task = 0;
+  Digest instance;
+};
+
+// Calls `done` exactly once, on this or another thread: with an empty text when every owner agreed
+// to every wish, else with one sentence for each refusal, "; " between them.
+void check_release(Parts& parts, const ReleaseContext& context,
+                   const std::vector<ReleaseWish>& wishes,
+                   std::function<void(const std::string& refused)> done);
+
+// The owner's side: decides by this party's grants alone.
+ConsentReply answer_consent(const Parts& parts, const ConsentRequest& request);
+
+}  // namespace curia

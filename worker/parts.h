@@ -1,0 +1,65 @@
+// What a worker is made of. main (or the simulation) builds the parts and hands them, by reference,
+// to the server and its sessions, which they outlive. No part is a singleton.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/link/link.h"
+#include "protocol/message.h"
+#include "store/object_store.h"
+#include "worker/policy.h"
+#include "worker/wait_board.h"
+
+namespace curia {
+
+class ThreadPool;
+
+// A named dataset of this party. Invariant: immutable snapshot; its lineage is random, so that it
+// says nothing about the content.
+struct Dataset {
+  ValuePtr value;
+  Type type;
+  Digest lineage;
+};
+
+// Asks other owners' workers for consent. Thread: any.
+class Consents {
+ public:
+  virtual ~Consents() = default;
+  // The answer, or the error that stands for it, comes on another thread, exactly once.
+  using Answer = std::function<void(const ConsentReply*, const Error*)>;
+  virtual void ask(const std::string& owner, const ConsentRequest& request, Answer answer) = 0;
+};
+
+// Counters shown by `stats`; only ever added to.
+struct Counters {
+  std::atomic<std::int64_t> runs{0};
+  std::atomic<std::int64_t> failed_runs{0};
+  std::atomic<std::int64_t> puts{0};
+  std::atomic<std::int64_t> fetches{0};
+  std::atomic<std::int64_t> denied{0};
+  std::atomic<std::int64_t> refused_messages{0};
+  std::atomic<std::int64_t> bytes_to_driver{0};    // bodies of fetched values
+  std::atomic<std::int64_t> bytes_from_driver{0};  // bodies of values put
+};
+
+struct Parts {
+  std::string party;
+  std::uint64_t epoch = 1;
+  ObjectStore* store = nullptr;
+  Link* link = nullptr;
+  Consents* consents = nullptr;
+  ThreadPool* pool = nullptr;
+  std::map<std::string, Dataset> datasets;
+  std::vector<Grant> grants;
+  std::int64_t lease_ms = 30'000;
+  WaitBoard waits;
+  Counters counters;
+};
+
+}  // namespace curia

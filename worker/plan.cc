@@ -1,0 +1,98 @@
+#include "worker/plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "protocol/graph_bytes.h"
+
+namespace curia {
+namespace {
+
+void note_last_uses(const std::vector<Op>& ops, const std::vector<ValueId>& results,
+                    const TypedRegion& typed, Plan& plan) {
+  std::vector<std::uint32_t> last(typed.types.size(), 0);
+  for (std::uint32_t i = 0; i < ops.size(); ++i) {
+    const std::size_t end = i + 1 < ops.size() ? typed.ops[i + 1].first_result : typed.types.size();
+    for (std::size_t v = typed.ops[i].first_result; v < end; ++v) last[v] = i;
+    for (const ValueId operand : ops[i].operands) last[operand] = i;
+    for (std::size_t r = 0; r < ops[i].regions.size(); ++r) {
+      const Region& region = ops[i].regions[r];
+      note_last_uses(region.ops, region.results, typed.ops[i].regions[r], plan);
+    }
+  }
+  for (const ValueId result : results) last[result] = UINT32_MAX;
+  plan.last_uses[&typed] = std::move(last);
+}
+
+// A load of what the same program saves would make its label depend on the order of execution.
+void refuse_load_of_save(const std::vector<Op>& ops, const std::vector<External>& outside,
+                         const Graph& graph) {
+  for (const Op& op : ops) {
+    for (const Region& region : op.regions) refuse_load_of_save(region.ops, outside, graph);
+    if (op.name != "save") continue;
+    const auto& uri = std::get<std::string>(op.attrs.at("uri"));
+    for (const External& external : outside) {
+      if (external.kind == External::Kind::kLoad && external.name == uri) {
+        throw Error(Code::kInvalid,
+                    "this program both saves and loads " + uri + "; use the value itself")
+            .at_op(op.name, graph.site_of(op));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<std::uint32_t>& Plan::last_use(const TypedRegion& region) const {
+  return last_uses.at(&region);
+}
+
+const Flow& Plan::flow(const std::vector<LabelPtr>& labels) {
+  const auto same = [](const LabelPtr& a, const LabelPtr& b) { return a == b || *a == *b; };
+  if (known_flow == nullptr ||
+      !std::equal(labels.begin(), labels.end(), flow_labels.begin(), flow_labels.end(), same)) {
+    known_flow = std::make_unique<Flow>(analyze_flow(graph, verified, digest, driver, labels));
+    flow_labels = labels;
+  }
+  return *known_flow;
+}
+
+std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& driver,
+                                const Digest& digest, std::string_view graph_bytes,
+                                std::string_view site_bytes) {
+  auto plan = std::make_unique<Plan>();
+  plan->party = party;
+  plan->driver = driver;
+  plan->digest = program_digest(graph_bytes);
+  if (plan->digest != digest) {
+    throw Error(Code::kInvalid, "the program's digest is " + plan->digest.hex() +
+                                    ", but it was announced as " + digest.hex());
+  }
+  plan->graph = decode_graph(graph_bytes);
+  if (!site_bytes.empty()) decode_sites(site_bytes, plan->graph);
+  plan->verified = verify(plan->graph);
+  plan->outside = externals(plan->graph, plan->verified);
+  refuse_load_of_save(plan->graph.ops, plan->outside, plan->graph);
+  for (std::uint32_t i = 0; i < plan->graph.outputs.size(); ++i) {
+    if (plan->verified.output_type(plan->graph, i).device == party) plan->outputs.push_back(i);
+  }
+  for (const std::string& name : plan->verified.parties) {
+    if (name == party) plan->takes_part = true;
+    if (name != party) plan->others.push_back(name);
+  }
+  if (const auto found = plan->verified.bytes.find(party); found != plan->verified.bytes.end()) {
+    plan->result_bytes = found->second;
+  }
+  for (const External& external : plan->outside) {
+    if (external.party != party || external.kind != External::Kind::kInput) continue;
+    if (!external.type.is_tensor()) continue;
+    plan->result_bytes -= std::max<std::int64_t>(0, byte_count(external.type.tensor()));
+  }
+  plan->result_bytes = std::max<std::int64_t>(0, plan->result_bytes);
+  std::vector<ValueId> results;
+  for (const GraphOutput& output : plan->graph.outputs) results.push_back(output.value);
+  note_last_uses(plan->graph.ops, results, plan->verified.body, *plan);
+  return plan;
+}
+
+}  // namespace curia

@@ -1,0 +1,47 @@
+// A prepared program at one worker: the verified graph and what follows from it for this party.
+// Owned by the session that prepared it. Thread: the session's.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/flow.h"
+#include "protocol/graph.h"
+#include "protocol/verify.h"
+
+namespace curia {
+
+struct Plan {
+  std::string party;   // this worker
+  std::string driver;  // the principal whose program it is
+  Graph graph;
+  Verified verified;
+  Digest digest;
+  std::vector<External> outside;
+  std::vector<std::uint32_t> outputs;  // numbers of the outputs that this party stores
+  std::vector<std::string> others;     // the other parties that take part, sorted
+  std::int64_t result_bytes = 0;       // known bytes of this party's results, for the quota
+  bool takes_part = false;
+
+  // The number of the last op of a region that uses a value (values with no use: its own op).
+  const std::vector<std::uint32_t>& last_use(const TypedRegion& region) const;
+
+  // Labels and releases for these labels of `outside`; the latest result is kept, since runs of one
+  // program mostly see the same labels.
+  const Flow& flow(const std::vector<LabelPtr>& labels);
+
+  std::map<const TypedRegion*, std::vector<std::uint32_t>> last_uses;
+  std::vector<LabelPtr> flow_labels;
+  std::unique_ptr<Flow> known_flow;
+};
+
+// Decodes, checks the digest, verifies. Errors: kInvalid, with op and source line where one is at
+// fault; kDenied when a driver's name is used as a party's.
+std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& driver,
+                                const Digest& digest, std::string_view graph_bytes,
+                                std::string_view site_bytes);
+
+}  // namespace curia

@@ -1,0 +1,34 @@
+// What the parties of a task tell each other before the first byte of data leaves any of them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/digest.h"
+#include "protocol/label.h"
+
+namespace curia {
+
+struct PreflightInput {
+  std::uint32_t outside = 0;  // number in Plan::outside
+  Digest lineage;
+  Label label;
+};
+
+struct Preflight {
+  Digest program;
+  std::string driver;  // the principal whose session it is, as this party authenticated it
+  std::uint64_t epoch = 0;
+  Digest nonce;                        // fresh
+  std::vector<PreflightInput> inputs;  // those that this party holds, ascending
+};
+
+inline constexpr std::int64_t kMaxPreflightBytes = 16 << 20;
+
+std::string encode_preflight(const Preflight& preflight);
+// Errors: kInvalid.
+Preflight decode_preflight(std::string_view bytes);
+
+}  // namespace curia

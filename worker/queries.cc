@@ -1,0 +1,204 @@
+// The requests of a driver that read: fetch, describe, list, stats, status. They never queue behind
+// runs; a fetch of something that is still being computed waits for it.
+#include <algorithm>
+#include <utility>
+
+#include "protocol/value_bytes.h"
+#include "worker/consent.h"
+#include "worker/server.h"
+
+namespace curia {
+namespace {
+
+constexpr std::int64_t kListPage = 100;
+
+// Every object that is not the caller's own answers with these words, whether it exists or not.
+Error not_found(const std::string& uri) {
+  return Error(Code::kNotFound, "no object " + uri + " in this session");
+}
+
+}  // namespace
+
+void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<FetchRequest>(packet.metadata);
+  const std::shared_ptr<Session> session = held(conn, peer, packet.header).session;
+  const Uri uri = Uri::parse(request.uri);
+  ++parts_.counters.fetches;
+  if (auto object = session->find(uri)) {
+    return deliver(conn, packet.header, session, std::move(object));
+  }
+  session->when_ready(
+      uri, [this, conn, header = packet.header, session, uri](std::optional<Object> object) {
+        if (object) {
+          deliver(conn, header, session, std::move(object));
+        } else {
+          fail(conn, header, not_found(uri.str()));
+        }
+      });
+}
+
+void Server::deliver(ConnId conn, const Header& header, const std::shared_ptr<Session>& session,
+                     std::optional<Object> object) {
+  if (object->value->is_error()) {
+    try {
+      object->value->check();
+    } catch (const Error& error) {
+      fail(conn, header, error);
+    }
+    return;
+  }
+  const ReleaseContext context{session->driver(), session_hex(session->id()), object->meta->task,
+                               object->meta->lineage};
+  const std::vector<ReleaseWish> wishes = {
+      {object->meta->label, session->driver(), object->meta->program, object->meta->output}};
+  check_release(
+      parts_, context, wishes, [this, conn, header, session, object](const std::string& refused) {
+        if (!refused.empty()) {
+          ++parts_.counters.denied;
+          options_.log("fetch by " + session->driver() + " refused: " + refused);
+          return fail(conn, header, Error(Code::kDenied, refused));
+        }
+        const ValueBytes bytes = value_bytes(*object->value);
+        FetchReply answer;
+        answer.head = bytes.head;
+        answer.bytes = static_cast<std::uint64_t>(bytes.bytes);
+        answer.bulk = bytes.bytes > kInlineBytes;
+        parts_.counters.bytes_to_driver += bytes.bytes;
+        if (answer.bulk) {
+          const SessionId lanes = lane_session(session->driver(), session->id(), LaneUse::kFetches);
+          parts_.link->lane(lanes, driver_peer(session->id()))
+              ->send({header.request, 0, 0}, Slice(), bytes.body);
+        } else {
+          for (const Slice& part : bytes.body) {
+            answer.body.append(reinterpret_cast<const char*>(part.data),
+                               static_cast<std::size_t>(part.size));
+          }
+        }
+        reply(conn, header, kReply, encode(answer));
+      });
+}
+
+void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<DescribeRequest>(packet.metadata);
+  const std::shared_ptr<Session> session = held(conn, peer, packet.header).session;
+  DescribeReply answer;
+  if (!request.dataset.empty()) {
+    const auto found = parts_.datasets.find(request.dataset);
+    if (found == parts_.datasets.end()) {
+      throw Error(Code::kNotFound, "no dataset \"" + request.dataset + "\" at " + parts_.party +
+                                       "; `curia ls` lists them");
+    }
+    answer.type = found->second.type;
+    answer.label = "{" + parts_.party + "/" + request.dataset + "}";
+    answer.lineage = found->second.lineage;
+    answer.state = "ready";
+    return reply(conn, packet.header, kReply, encode(answer));
+  }
+  const Uri uri = Uri::parse(request.uri);
+  const auto object = session->find(uri);
+  if (!object) throw not_found(uri.str());
+  const ObjectMeta& meta = *object->meta;
+  answer.type = meta.type;
+  answer.label = meta.label->str();
+  answer.lineage = meta.lineage;
+  answer.state = object->value->is_error() ? "failed" : "ready";
+  answer.program = meta.program.empty() ? "" : meta.program.hex();
+  answer.output = meta.output;
+  if (object->value->is_error()) answer.error = WireError(std::get<Error>(object->value->form));
+  if (meta.type.is_tensor() && byte_count(meta.type.tensor()) != kUnknown) {
+    answer.bytes = static_cast<std::uint64_t>(byte_count(meta.type.tensor()));
+  }
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<ListRequest>(packet.metadata);
+  const std::shared_ptr<Session> session = held(conn, peer, packet.header).session;
+  ListReply answer;
+  if (request.datasets) {
+    for (const auto& [name, dataset] : parts_.datasets) {
+      if (name <= request.after) continue;
+      if (static_cast<std::int64_t>(answer.entries.size()) == kListPage) {
+        answer.more = true;
+        break;
+      }
+      answer.entries.push_back({name, dataset.type, "{" + parts_.party + "/" + name + "}"});
+    }
+  } else {
+    const std::string after =
+        request.after.empty() ? "" : std::string(Uri::parse(request.after).rest());
+    const auto entries =
+        parts_.store->backend("mem").list("", after, kListPage + 1, [&session](const Entry& entry) {
+          return entry.meta->principal == session->driver() && entry.meta->session == session->id();
+        });
+    for (const Entry& entry : entries) {
+      if (static_cast<std::int64_t>(answer.entries.size()) == kListPage) {
+        answer.more = true;
+        break;
+      }
+      answer.entries.push_back({"mem://" + entry.key, entry.meta->type, entry.meta->label->str()});
+    }
+  }
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+void Server::stats(ConnId conn, const Peer&, const Packet& packet) {
+  StatsReply answer;
+  const auto add = [&answer](const std::string& name, std::int64_t value) {
+    answer.entries.push_back({name, value});
+  };
+  const Counters& counters = parts_.counters;
+  const BackendStats memory = parts_.store->backend("mem").stats();
+  add("epoch", static_cast<std::int64_t>(parts_.epoch));
+  add("sessions", static_cast<std::int64_t>(sessions_.size()));
+  add("objects", memory.objects);
+  add("memory_bytes", memory.bytes);
+  add("memory_reserved_bytes", memory.reserved_bytes);
+  add("memory_quota_bytes", memory.quota_bytes);
+  add("runs", counters.runs);
+  add("failed_runs", counters.failed_runs);
+  add("puts", counters.puts);
+  add("fetches", counters.fetches);
+  add("denied", counters.denied);
+  add("refused_messages", counters.refused_messages);
+  add("data_bytes_to_driver", counters.bytes_to_driver);
+  add("data_bytes_from_driver", counters.bytes_from_driver);
+  for (const Traffic& traffic : parts_.link->traffic()) {
+    if (traffic.peer.starts_with("driver/")) continue;  // counted above, with what went inline
+    add("data_bytes_to/" + traffic.peer, traffic.sent_bytes);
+    add("data_bytes_from/" + traffic.peer, traffic.received_bytes);
+  }
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+void Server::status(ConnId conn, const Peer& peer, const Packet& packet) {
+  StatusReply answer;
+  answer.party = parts_.party;
+  answer.epoch = parts_.epoch;
+  answer.uptime_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started_).count());
+  answer.sessions = static_cast<std::uint32_t>(sessions_.size());
+  for (const auto& [id, held] : sessions_) answer.queued += held.session->queued();
+  for (WaitInfo& wait : parts_.waits.waits(std::chrono::seconds(1))) {
+    // What another principal's program does is not the caller's business, but that it waits is.
+    const bool mine = std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+      return entry.second.session->driver() == peer.principal &&
+             session_hex(entry.first) == wait.session;
+    });
+    if (!mine) {
+      wait.op.clear();
+      wait.site = {};
+      wait.session.clear();
+      wait.task = 0;
+    }
+    answer.waits.push_back(std::move(wait));
+    if (answer.waits.size() == 64) break;
+  }
+  if (options_.peers != nullptr) {
+    answer.peers_up = options_.peers->up();
+    answer.peers_down = options_.peers->down();
+  }
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+}  // namespace curia

@@ -1,0 +1,281 @@
+#include "worker/server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/consent.h"
+
+namespace curia {
+namespace {
+
+constexpr std::int64_t kMaxLeaseMs = 3'600'000;
+constexpr std::int64_t kMinLeaseMs = 1'000;
+
+}  // namespace
+
+Server::Server(Parts& parts, ControlServer& control, ServerOptions options)
+    : parts_(parts), control_(control), options_(std::move(options)) {}
+
+void Server::start() { control_.start(*this); }
+
+Server::~Server() {
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    const auto ended = at++;
+    end(ended, Error(Code::kSessionOver, "the worker is stopping"));
+  }
+  closing_.clear();  // waits for the session threads
+}
+
+void Server::on_frames(ConnId conn, const std::string& principal, Frames frames) {
+  Peer& peer = conns_[conn];
+  peer.principal = principal;
+  std::vector<Packet> packets;
+  try {
+    if (!frames.payload.empty()) throw Error(Code::kInvalid, "expected one frame a message");
+    packets = split_packets(frames.head);
+  } catch (const Error& error) {
+    ++parts_.counters.refused_messages;
+    options_.log("refused a message of " + principal + ": " + error.message());
+    fail(conn, {}, error);
+    control_.drop(conn);
+    conns_.erase(conn);
+    return;
+  }
+  for (const Packet& packet : packets) {
+    try {
+      handle(conn, peer, packet);
+    } catch (const Error& error) {
+      fail(conn, packet.header, error);
+    }
+  }
+}
+
+void Server::on_gone(ConnId conn, const std::string&) { conns_.erase(conn); }
+
+void Server::handle(ConnId conn, Peer& peer, const Packet& packet) {
+  const auto kind = static_cast<Kind>(packet.header.kind);
+  if (kind == Kind::kHello) return hello(conn, peer, packet);
+  if (!peer.greeted) throw Error(Code::kInvalid, "expected hello before anything else");
+  if (is_ordered(kind)) return ordered(conn, peer, packet);
+  switch (kind) {
+    case Kind::kOpen:
+      return open(conn, peer, packet);
+    case Kind::kHeartbeat:
+      return heartbeat(conn, peer, packet);
+    case Kind::kClose:
+      return close(conn, peer, packet);
+    case Kind::kCancel:
+      return cancel(conn, peer, packet);
+    case Kind::kFetch:
+      return fetch(conn, peer, packet);
+    case Kind::kDescribe:
+      return describe(conn, peer, packet);
+    case Kind::kList:
+      return list(conn, peer, packet);
+    case Kind::kStats:
+      return stats(conn, peer, packet);
+    case Kind::kStatus:
+      return status(conn, peer, packet);
+    case Kind::kDial:
+      return dial(conn, peer, packet);
+    case Kind::kConsent:
+      return consent(conn, peer, packet);
+    default:
+      ++parts_.counters.refused_messages;
+      throw Error(Code::kUnimplemented,
+                  "unknown kind of request " + std::to_string(packet.header.kind));
+  }
+}
+
+void Server::hello(ConnId conn, Peer& peer, const Packet& packet) {
+  const auto request = decode<HelloRequest>(packet.metadata);
+  if (request.min_version > kVersion || request.max_version < kVersion) {
+    throw Error(Code::kVersion, "this worker speaks version " + std::to_string(kVersion) +
+                                    ", the caller " + std::to_string(request.min_version) + " to " +
+                                    std::to_string(request.max_version) +
+                                    "; use builds of the same version");
+  }
+  for (const std::string& feature : request.features) {
+    throw Error(Code::kVersion,
+                "this worker does not have the required feature \"" + feature + "\"");
+  }
+  peer.greeted = true;
+  HelloReply answer;
+  answer.party = parts_.party;
+  answer.version = kVersion;
+  answer.epoch = parts_.epoch;
+  answer.data_port = options_.dialer == nullptr ? 0 : options_.dialer->port();
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<OpenRequest>(packet.metadata);
+  if (!options_.drivers.contains(peer.principal)) {
+    throw Error(Code::kDenied, peer.principal + " is not among the drivers of " + parts_.party);
+  }
+  const SessionId& id = packet.header.session;
+  auto at = sessions_.find(id);
+  const bool mine = at != sessions_.end() && at->second.session->driver() == peer.principal;
+  if (request.generation == 0) {
+    if (at != sessions_.end() && !(mine && at->second.session->conn() == conn)) {
+      throw Error(Code::kSessionOver, "a session of this name exists; choose a fresh one");
+    }
+    if (at == sessions_.end()) {
+      if (static_cast<std::int64_t>(sessions_.size()) >= kMaxSessions) {
+        throw Error(Code::kQuota, "this worker holds " + std::to_string(kMaxSessions) +
+                                      " sessions; try again when one has ended");
+      }
+      Held fresh;
+      fresh.session = std::make_shared<Session>(parts_, peer.principal, id,
+                                                [this](ConnId to, std::string frame) {
+                                                  control_.send(to, {std::move(frame), {}});
+                                                });
+      at = sessions_.emplace(id, std::move(fresh)).first;
+      options_.log("session " + session_hex(id).substr(0, 8) + " of " + peer.principal + " opened");
+    }
+  } else {
+    if (!mine || at->second.generation != request.generation) {
+      throw Error(Code::kSessionOver, "this session has ended, or another process of " +
+                                          peer.principal + " resumed it");
+    }
+    ++at->second.generation;
+  }
+  Held& held = at->second;
+  held.session->attach(conn);
+  const std::int64_t wanted = request.lease_ms == 0 ? parts_.lease_ms : request.lease_ms;
+  held.lease = std::chrono::milliseconds(
+      std::clamp(wanted, std::min(kMinLeaseMs, parts_.lease_ms), kMaxLeaseMs));
+  held.lease_end = Clock::now() + held.lease;
+  OpenReply answer;
+  answer.generation = held.generation;
+  answer.next_sequence = held.next_sequence;
+  answer.next_task = held.last_task + 1;
+  answer.lease_ms = static_cast<std::uint32_t>(held.lease.count());
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+Server::Held& Server::held(ConnId conn, const Peer& peer, const Header& header) {
+  if (header.epoch != parts_.epoch) {
+    throw Error(Code::kStaleEpoch, parts_.party + " was restarted (epoch " +
+                                       std::to_string(parts_.epoch) + ", the request is of " +
+                                       std::to_string(header.epoch) + "); open a new session");
+  }
+  const auto at = sessions_.find(header.session);
+  if (at == sessions_.end() || at->second.session->driver() != peer.principal ||
+      at->second.session->conn() != conn) {
+    throw Error(Code::kSessionOver, "this session is over at " + parts_.party + "; open a new one");
+  }
+  at->second.lease_end = Clock::now() + at->second.lease;
+  return at->second;
+}
+
+void Server::close(ConnId conn, const Peer& peer, const Packet& packet) {
+  held(conn, peer, packet.header);
+  end(sessions_.find(packet.header.session), Error(Code::kSessionOver, "the session was closed"));
+  reply(conn, packet.header, kReply, encode(Nothing{}));
+}
+
+void Server::heartbeat(ConnId conn, const Peer& peer, const Packet& packet) {
+  HeartbeatReply answer;
+  if (packet.header.session != SessionId{}) {
+    Held& session = held(conn, peer, packet.header);
+    session.session->acknowledge(packet.header.acked);
+    answer.next_sequence = session.next_sequence;
+  }
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+void Server::ordered(ConnId conn, const Peer& peer, const Packet& packet) {
+  Held& session = held(conn, peer, packet.header);
+  const std::uint64_t sequence = packet.header.sequence;
+  if (sequence == 0) throw Error(Code::kInvalid, "this request needs a sequence number");
+  session.session->acknowledge(packet.header.acked);
+  if (sequence < session.next_sequence) return session.session->resend(sequence);
+  // A gap: what is missing was lost; the heartbeat's reply tells the driver where to begin again.
+  if (sequence > session.next_sequence) return;
+  session.session->enqueue(packet.header, packet.metadata);
+  ++session.next_sequence;
+  if (static_cast<Kind>(packet.header.kind) == Kind::kRun && packet.metadata.size() >= 8) {
+    std::uint64_t task = 0;
+    std::copy_n(packet.metadata.data(), sizeof(task), reinterpret_cast<char*>(&task));
+    session.last_task = std::max(session.last_task, task);
+  }
+}
+
+void Server::cancel(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<CancelRequest>(packet.metadata);
+  held(conn, peer, packet.header).session->cancel(request.task);
+  reply(conn, packet.header, kReply, encode(Nothing{}));
+}
+
+void Server::dial(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<DialRequestMessage>(packet.metadata);
+  if (options_.dialer == nullptr) {
+    throw Error(Code::kUnimplemented, "this worker has no data port");
+  }
+  std::string name = peer.principal;
+  if (request.session != SessionId{}) {
+    held(conn, peer, packet.header);
+    if (request.session != packet.header.session) {
+      throw Error(Code::kInvalid, "a data connection is dialled within its own session");
+    }
+    name = driver_peer(request.session);
+  } else if (!options_.parties.contains(peer.principal)) {
+    throw Error(Code::kDenied, peer.principal + " is not among the parties of " + parts_.party);
+  }
+  const DialGrant grant = options_.dialer->grant(name, {request.secret});
+  reply(conn, packet.header, kReply,
+        encode(DialReplyMessage{grant.token, grant.secret, options_.dialer->port()}));
+}
+
+void Server::consent(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<ConsentRequest>(packet.metadata);
+  if (!options_.parties.contains(peer.principal)) {
+    throw Error(Code::kDenied, peer.principal + " is not among the parties of " + parts_.party);
+  }
+  const ConsentReply answer = answer_consent(parts_, request);
+  for (std::size_t i = 0; i < answer.allowed.size(); ++i) {
+    if (answer.allowed[i] == 0)
+      options_.log("consent refused to " + peer.principal + ": " + answer.reasons[i]);
+  }
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+void Server::reply(ConnId conn, const Header& header, std::uint16_t flags,
+                   std::string_view metadata) {
+  Header answer = header;
+  answer.magic = kMagic;
+  answer.version = kVersion;
+  answer.kind = static_cast<std::uint16_t>(header.kind | flags);
+  answer.epoch = parts_.epoch;
+  std::string frame;
+  append_packet(frame, answer, metadata);
+  control_.send(conn, {std::move(frame), {}});
+}
+
+void Server::fail(ConnId conn, const Header& header, const Error& error) {
+  reply(conn, header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
+}
+
+void Server::end(std::map<SessionId, Held>::iterator at, const Error& why) {
+  options_.log("session " + session_hex(at->first).substr(0, 8) + " of " +
+               at->second.session->driver() + " ended: " + why.message());
+  at->second.session->close(why);
+  closing_.push_back(std::move(at->second.session));
+  sessions_.erase(at);
+}
+
+void Server::on_tick() {
+  const auto now = Clock::now();
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    const auto here = at++;
+    if (now >= here->second.lease_end) {
+      end(here, Error(Code::kSessionOver, "the lease of the session ended without a heartbeat"));
+    }
+  }
+  std::erase_if(closing_, [](const std::shared_ptr<Session>& session) {
+    return session->finished() && session.use_count() == 1;
+  });
+}
+
+}  // namespace curia

@@ -1,0 +1,96 @@
+// A worker as the network sees it: answers control messages, owns the sessions and their leases.
+//
+// Thread: the control endpoint's thread calls it; sessions and consent answers reply through
+// ControlServer::send, which is for any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "protocol/link/control.h"
+#include "protocol/link/dialer.h"
+#include "worker/parts.h"
+#include "worker/peers.h"
+#include "worker/session.h"
+
+namespace curia {
+
+inline constexpr std::int64_t kMaxSessions = 256;
+
+struct ServerOptions {
+  std::set<std::string> drivers;  // principals that may open sessions
+  std::set<std::string> parties;  // principals that may ask for consent and dial
+  Dialer* dialer = nullptr;       // none in the simulation
+  Peers* peers = nullptr;         // none in tests of one worker
+  // Told once for each event that an operator may want to read; never holds data.
+  std::function<void(const std::string& line)> log = [](const std::string&) {};
+};
+
+class Server : private ControlEvents {
+ public:
+  // All outlive the server; `control` is started here.
+  Server(Parts& parts, ControlServer& control, ServerOptions options);
+  // Closes every session and waits for their threads. REQUIRES: `control` still exists.
+  ~Server();
+
+  void start();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Peer {
+    std::string principal;
+    bool greeted = false;
+  };
+  struct Held {
+    std::shared_ptr<Session> session;
+    std::uint64_t generation = 1;
+    std::uint64_t next_sequence = 1;
+    std::uint64_t last_task = 0;
+    Clock::time_point lease_end;
+    std::chrono::milliseconds lease{0};
+  };
+
+  void on_frames(ConnId conn, const std::string& principal, Frames frames) override;
+  void on_gone(ConnId conn, const std::string& why) override;
+  void on_tick() override;
+
+  void handle(ConnId conn, Peer& peer, const Packet& packet);
+  void hello(ConnId conn, Peer& peer, const Packet& packet);
+  void open(ConnId conn, const Peer& peer, const Packet& packet);
+  void close(ConnId conn, const Peer& peer, const Packet& packet);
+  void heartbeat(ConnId conn, const Peer& peer, const Packet& packet);
+  void ordered(ConnId conn, const Peer& peer, const Packet& packet);
+  void cancel(ConnId conn, const Peer& peer, const Packet& packet);
+  void fetch(ConnId conn, const Peer& peer, const Packet& packet);
+  void describe(ConnId conn, const Peer& peer, const Packet& packet);
+  void list(ConnId conn, const Peer& peer, const Packet& packet);
+  void stats(ConnId conn, const Peer& peer, const Packet& packet);
+  void status(ConnId conn, const Peer& peer, const Packet& packet);
+  void dial(ConnId conn, const Peer& peer, const Packet& packet);
+  void consent(ConnId conn, const Peer& peer, const Packet& packet);
+
+  // The session of a packet. Errors: kStaleEpoch; kSessionOver, also for one that never was.
+  Held& held(ConnId conn, const Peer& peer, const Header& header);
+  void deliver(ConnId conn, const Header& header, const std::shared_ptr<Session>& session,
+               std::optional<Object> object);
+  void reply(ConnId conn, const Header& header, std::uint16_t flags, std::string_view metadata);
+  void fail(ConnId conn, const Header& header, const Error& error);
+  void end(std::map<SessionId, Held>::iterator at, const Error& why);
+
+  Parts& parts_;
+  ControlServer& control_;
+  const ServerOptions options_;
+  const Clock::time_point started_ = Clock::now();
+  std::map<ConnId, Peer> conns_;
+  std::map<SessionId, Held> sessions_;
+  std::vector<std::shared_ptr<Session>> closing_;
+};
+
+}  // namespace curia

@@ -1,0 +1,435 @@
+#include "worker/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/value_bytes.h"
+
+namespace curia {
+namespace {
+
+constexpr std::size_t kFlushBytes = 32 << 10;
+// A run whose results are smaller does not hold up the replies before it.
+constexpr std::int64_t kQuickBytes = 256 << 10;
+// A time-out of puts whose bytes do not come.
+constexpr std::chrono::seconds kPutTimeout{120};
+
+Slice slice_of(const std::string& text) { return Slice::copy_of(std::string_view(text)); }
+
+}  // namespace
+
+Session::Session(Parts& parts, std::string driver, SessionId id, Send send)
+    : parts_(parts),
+      driver_(std::move(driver)),
+      id_(id),
+      lanes_id_(lane_session(driver_, id, LaneUse::kTasks)),
+      put_lane_id_(lane_session(driver_, id, LaneUse::kPuts)),
+      send_(std::move(send)),
+      thread_([this] { work(); }) {}
+
+Session::~Session() { thread_.join(); }
+
+void Session::enqueue(const Header& header, std::string_view metadata) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) throw Error(Code::kSessionOver, "this session is over");
+    if (static_cast<std::int64_t>(jobs_.size()) >= kMaxQueuedRequests ||
+        static_cast<std::int64_t>(replies_.size()) >= kMaxUnackedReplies) {
+      throw Error(Code::kOverloaded, "too many requests wait in this session; acknowledge replies");
+    }
+    last_sequence_ = header.sequence;
+    jobs_.push_back({header, std::string(metadata)});
+    if (jobs_.size() > 1) return;  // the thread is awake, or was just woken
+  }
+  wake_.notify_one();
+}
+
+void Session::resend(std::uint64_t sequence) {
+  std::string frame;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = std::lower_bound(
+        replies_.begin(), replies_.end(), sequence,
+        [](const auto& reply, std::uint64_t wanted) { return reply.first < wanted; });
+    if (at == replies_.end() || at->first != sequence) return;
+    frame = at->second;
+  }
+  send_(conn_, std::move(frame));
+}
+
+void Session::acknowledge(std::uint64_t acked) {
+  const std::lock_guard lock(mutex_);
+  while (!replies_.empty() && replies_.front().first < acked) replies_.pop_front();
+}
+
+void Session::cancel(std::uint64_t task) {
+  const std::lock_guard lock(mutex_);
+  if (task == 0) cancel_below_ = last_sequence_ + 1;
+  const std::uint64_t running = running_task_;
+  if (running == 0 || (task != 0 && task != running)) return;
+  cancelled_ = true;
+  const Error error(Code::kCancelled, "the run was cancelled");
+  for (const auto& [peer, lane] : lanes_) lane->cancel(running, error);
+}
+
+std::optional<Object> Session::find(const Uri& uri) const {
+  std::optional<Object> object;
+  if (uri.scheme() == "mem") object = parts_.store->get(uri);
+  if (object && (object->meta->principal != driver_ || object->meta->session != id_)) return {};
+  return object;
+}
+
+void Session::when_ready(const Uri& uri, std::function<void(std::optional<Object>)> ready) {
+  bool over = false;
+  {
+    const std::lock_guard lock(mutex_);
+    over = closed_;
+    if (!over) {
+      const std::uint64_t fence = next_fence_++;
+      waiters_[uri.str()].push_back({fence, std::move(ready)});
+      has_waiters_ = true;
+      jobs_.push_back({.header = {}, .metadata = uri.str(), .fence = fence});
+    }
+  }
+  if (over) {
+    ready(std::nullopt);
+    return;
+  }
+  wake_.notify_one();
+  // It may have been stored between the caller's look and the waiter's entry.
+  if (auto object = find(uri)) {
+    std::vector<Waiter> woken;
+    {
+      const std::lock_guard lock(mutex_);
+      if (auto node = waiters_.extract(uri.str()); !node.empty()) woken = std::move(node.mapped());
+    }
+    for (Waiter& waiter : woken) waiter.ready(object);
+  }
+}
+
+std::uint64_t Session::queued() const {
+  const std::lock_guard lock(mutex_);
+  return jobs_.size() + (running_task_ != 0 ? 1 : 0);
+}
+
+void Session::close(const Error& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    closed_ = true;
+    cancelled_ = true;
+    for (const auto& [peer, lane] : lanes_) {
+      if (running_task_ != 0) lane->cancel(running_task_, why);
+    }
+  }
+  wake_.notify_one();
+  parts_.link->close(lanes_id_);
+  parts_.link->close(put_lane_id_);
+  parts_.link->close(lane_session(driver_, id_, LaneUse::kFetches));
+}
+
+void Session::work() {
+  for (;;) {
+    Job job;
+    bool cancelled = false;
+    {
+      std::unique_lock lock(mutex_);
+      if (jobs_.empty() && !outbox_.empty()) {
+        lock.unlock();
+        flush();
+        lock.lock();
+      }
+      wake_.wait(lock, [this] { return closed_ || !jobs_.empty(); });
+      if (closed_) break;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+      cancelled = job.fence == 0 && job.header.sequence < cancel_below_ &&
+                  static_cast<Kind>(job.header.kind) == Kind::kRun;
+      cancelled_ = cancelled;
+    }
+    if (job.fence != 0) {
+      pass_fence(job.fence);
+    } else {
+      execute(job);
+    }
+    if (outbox_.size() > kFlushBytes) flush();
+  }
+  std::unordered_map<std::string, std::vector<Waiter>> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    waiters.swap(waiters_);
+    jobs_.clear();
+  }
+  for (auto& [uri, list] : waiters) {
+    for (Waiter& waiter : list) waiter.ready(std::nullopt);
+  }
+  parts_.store->backend("mem").erase_if([this](const Entry& entry) {
+    return entry.meta->principal == driver_ && entry.meta->session == id_;
+  });
+  finished_ = true;
+}
+
+void Session::execute(const Job& job) {
+  try {
+    std::string metadata;
+    switch (static_cast<Kind>(job.header.kind)) {
+      case Kind::kPrepare:
+        metadata = prepare(job.metadata);
+        break;
+      case Kind::kRun:
+        metadata = run(job.metadata);
+        break;
+      case Kind::kPut:
+        metadata = put(job.header, job.metadata);
+        break;
+      case Kind::kRelease:
+        metadata = release(job.metadata);
+        break;
+      default:
+        throw Error(Code::kInvalid, "this request has no place in the order of a session");
+    }
+    reply(job.header, kReply, metadata);
+  } catch (const Error& error) {
+    reply(job.header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
+  } catch (const std::exception&) {
+    // what() of a foreign exception might quote data, so it stays here.
+    const Error error(Code::kFailed, "out of memory or another fault of the worker");
+    reply(job.header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
+  }
+}
+
+std::string Session::prepare(std::string_view metadata) {
+  const auto request = decode<PrepareRequest>(metadata);
+  if (plans_.contains(request.digest)) return encode(Nothing{});
+  if (static_cast<std::int64_t>(plans_.size() + bad_plans_.size()) >= kMaxPrepared) {
+    throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
+                                  " programs; open another session");
+  }
+  try {
+    auto plan = make_plan(parts_.party, driver_, request.digest, request.graph, request.sites);
+    if (!plan->takes_part) {
+      throw Error(Code::kInvalid, "this program has no part at " + parts_.party);
+    }
+    plans_.emplace(request.digest, std::move(plan));
+  } catch (const Error& error) {
+    // Runs of it are on their way already: they fail with this error.
+    bad_plans_.insert_or_assign(request.digest, error.at_party(parts_.party));
+    throw;
+  }
+  return encode(Nothing{});
+}
+
+std::string Session::run(std::string_view metadata) {
+  auto request = decode<RunRequest>(metadata);
+  if (request.task <= last_task_) {
+    throw Error(Code::kInvalid, "task numbers must rise; " + std::to_string(request.task) +
+                                    " came after " + std::to_string(last_task_));
+  }
+  last_task_ = request.task;
+  const auto found = plans_.find(request.digest);
+  if (found == plans_.end()) {
+    const auto bad = bad_plans_.find(request.digest);
+    throw bad != bad_plans_.end()
+        ? bad->second
+        : Error(Code::kNotFound, "program " + request.digest.hex() + " was not prepared here");
+  }
+  Plan& plan = *found->second;
+  if (request.inputs.size() != plan.graph.inputs.size() ||
+      request.outputs.size() != plan.graph.outputs.size()) {
+    throw Error(Code::kInvalid, "expected " + std::to_string(plan.graph.inputs.size()) +
+                                    " input and " + std::to_string(plan.graph.outputs.size()) +
+                                    " output URIs, found " + std::to_string(request.inputs.size()) +
+                                    " and " + std::to_string(request.outputs.size()));
+  }
+  // Replies that are ready do not wait for a run that may take long.
+  if (!outbox_.empty() && (!plan.others.empty() || plan.result_bytes > kQuickBytes)) flush();
+  running_task_ = request.task;
+  try {
+    if (cancelled_) throw Error(Code::kCancelled, "the run was cancelled before it began");
+    std::vector<Object> inputs(request.inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (plan.graph.inputs[i].type.device != parts_.party) continue;
+      auto object = find(Uri::parse(request.inputs[i]));
+      if (!object) {
+        throw Error(Code::kNotFound, "no object " + request.inputs[i] + " for input \"" +
+                                         plan.graph.inputs[i].name + "\"");
+      }
+      inputs[i] = std::move(*object);
+    }
+    TaskInfo info{driver_, id_, lanes_id_, request.task, SteadyTime::max(), &cancelled_};
+    if (request.timeout_ms != 0) {
+      info.deadline =
+          std::chrono::steady_clock::now() + std::chrono::milliseconds(request.timeout_ms);
+    }
+    std::map<std::string, std::shared_ptr<Lane>> lanes;
+    for (const std::string& peer : plan.others) {
+      const std::lock_guard lock(mutex_);
+      auto& lane = lanes_[peer];
+      if (lane == nullptr) lane = parts_.link->lane(lanes_id_, peer);
+      lanes[peer] = lane;
+    }
+    RunReply reply;
+    for (TaskOutput& output : Task(parts_, plan, std::move(info), lanes).run(inputs)) {
+      reply.outputs.push_back({output.output, output.meta->lineage});
+      store(request.outputs[output.output], std::move(output.value), std::move(output.meta));
+    }
+    for (const auto& [peer, lane] : lanes) lane->finish(request.task);
+    running_task_ = 0;
+    ++parts_.counters.runs;
+    return encode(reply);
+  } catch (const Error& error) {
+    running_task_ = 0;
+    ++parts_.counters.failed_runs;
+    for (const auto& [peer, lane] : lanes_) {
+      if (std::binary_search(plan.others.begin(), plan.others.end(), peer)) {
+        lane->finish(request.task);
+      }
+    }
+    store_failure(plan, request, error.at_party(parts_.party));
+    throw;
+  }
+}
+
+void Session::store_failure(const Plan& plan, const RunRequest& request, const Error& error) {
+  for (const std::uint32_t i : plan.outputs) {
+    auto meta = std::make_shared<ObjectMeta>();
+    meta->type = plan.verified.output_type(plan.graph, i);
+    meta->label = std::make_shared<const Label>();
+    meta->principal = driver_;
+    meta->session = id_;
+    meta->task = request.task;
+    meta->program = plan.digest;
+    meta->output = plan.graph.outputs[i].name;
+    try {
+      store(request.outputs[i], std::make_shared<const Value>(error), std::move(meta));
+    } catch (const Error&) {
+      // The name is taken: the reply says what went wrong, and the older object stays.
+    }
+  }
+}
+
+void Session::store(const std::string& uri_text, ValuePtr value,
+                    std::shared_ptr<const ObjectMeta> meta) {
+  const Uri uri = Uri::parse(uri_text);
+  if (uri.scheme() != "mem") {
+    throw Error(Code::kInvalid,
+                "outputs and puts are named mem://; save in the program for others");
+  }
+  parts_.store->put(uri, std::move(value), std::move(meta));
+  if (!has_waiters_) return;
+  std::vector<Waiter> woken;
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto node = waiters_.extract(uri_text); !node.empty()) woken = std::move(node.mapped());
+    has_waiters_ = !waiters_.empty();
+  }
+  if (woken.empty()) return;
+  const auto object = find(uri);
+  for (Waiter& waiter : woken) waiter.ready(object);
+}
+
+std::string Session::put(const Header& header, std::string_view metadata) {
+  const auto request = decode<PutRequest>(metadata);
+  try {
+    return store_put(header, request);
+  } catch (const Error& error) {
+    // What uses it later fails with the same cause.
+    auto meta = std::make_shared<ObjectMeta>();
+    meta->type = request.type;
+    meta->label = std::make_shared<const Label>();
+    meta->principal = driver_;
+    meta->session = id_;
+    try {
+      store(request.uri, std::make_shared<const Value>(error.at_party(parts_.party)),
+            std::move(meta));
+    } catch (const Error&) {
+      // The name is taken or no name at all: the reply says what went wrong.
+    }
+    throw;
+  }
+}
+
+std::string Session::store_put(const Header& header, const PutRequest& request) {
+  if (request.type.device != parts_.party) {
+    throw Error(Code::kInvalid, "this value is placed at " + request.type.device);
+  }
+  const auto bytes = static_cast<std::int64_t>(request.bytes);
+  if (bytes < 0 || bytes > kMaxBodyBytes ||
+      (!request.bulk && bytes != static_cast<std::int64_t>(request.body.size()))) {
+    throw Error(Code::kInvalid, "the size of a put does not match its body");
+  }
+  Reservation memory(parts_.store->backend("mem"), bytes);
+  Slice body = slice_of(request.body);
+  if (request.bulk) {
+    flush();
+    const auto lane = parts_.link->lane(put_lane_id_, driver_peer(id_));
+    const WaitBoard::Pin pin(
+        parts_.waits, {parts_.party, "the driver", "put data", session_hex(id_), 0, "put", {}, 0});
+    Message message =
+        lane->recv({header.sequence, 0, 0}, bytes, std::chrono::steady_clock::now() + kPutTimeout);
+    lane->finish(header.sequence);
+    body = std::move(message.body);
+    if (body.size != bytes) throw Error(Code::kCorrupt, "the body of a put has another size");
+  }
+  ValuePtr value =
+      std::make_shared<const Value>(value_from_bytes(request.head, body, request.type));
+  auto meta = std::make_shared<ObjectMeta>();
+  meta->type = request.type;
+  auto label = std::make_shared<Label>();
+  label->sources[{driver_, ""}];
+  meta->label = std::move(label);
+  meta->lineage = random_digest();
+  meta->principal = driver_;
+  meta->session = id_;
+  const Digest lineage = meta->lineage;
+  memory.release();
+  store(request.uri, std::move(value), std::move(meta));
+  ++parts_.counters.puts;
+  parts_.counters.bytes_from_driver += bytes;
+  return encode(PutReply{lineage});
+}
+
+std::string Session::release(std::string_view metadata) {
+  const auto request = decode<ReleaseRequest>(metadata);
+  if (static_cast<std::int64_t>(request.uris.size()) > kMaxUrisPerMessage) {
+    throw Error(Code::kInvalid,
+                "a release names at most " + std::to_string(kMaxUrisPerMessage) + " objects");
+  }
+  for (const std::string& text : request.uris) {
+    const Uri uri = Uri::parse(text);
+    if (find(uri)) parts_.store->erase(uri);
+  }
+  return encode(Nothing{});
+}
+
+void Session::pass_fence(std::uint64_t fence) {
+  std::vector<std::function<void(std::optional<Object>)>> late;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto at = waiters_.begin(); at != waiters_.end();) {
+      auto& list = at->second;
+      for (Waiter& waiter : list) {
+        if (waiter.fence == fence) late.push_back(std::move(waiter.ready));
+      }
+      std::erase_if(list, [fence](const Waiter& waiter) { return waiter.fence == fence; });
+      at = list.empty() ? waiters_.erase(at) : std::next(at);
+    }
+    has_waiters_ = !waiters_.empty();
+  }
+  for (auto& ready : late) ready(std::nullopt);
+}
+
+void Session::reply(const Header& header, std::uint16_t flags, std::string_view metadata) {
+  Header answer = header;
+  answer.kind = static_cast<std::uint16_t>(header.kind | flags);
+  answer.epoch = parts_.epoch;
+  std::string packet;
+  append_packet(packet, answer, metadata);
+  outbox_ += packet;
+  const std::lock_guard lock(mutex_);
+  replies_.emplace_back(header.sequence, std::move(packet));
+}
+
+void Session::flush() { send_(conn_, std::exchange(outbox_, {})); }
+
+}  // namespace curia

@@ -1,0 +1,124 @@
+// One driver's session at this worker: its ordered requests, executed one after the other by a
+// thread of its own, and the replies it may have to send again.
+//
+// Owned by the server (shared with callbacks under way). Thread: the public methods are for any
+// thread and never block on work; everything below "session thread" belongs to that thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/link/control.h"
+#include "protocol/message.h"
+#include "worker/parts.h"
+#include "worker/plan.h"
+#include "worker/task.h"
+
+namespace curia {
+
+inline constexpr std::int64_t kMaxPrepared = 1024;  // programs a session
+inline constexpr std::int64_t kMaxUnackedReplies = 1 << 16;
+inline constexpr std::int64_t kMaxQueuedRequests = 1 << 17;
+
+class Session {
+ public:
+  using Send = std::function<void(ConnId, std::string frame)>;
+
+  Session(Parts& parts, std::string driver, SessionId id, Send send);
+  ~Session();  // REQUIRES: close() was called
+
+  const std::string& driver() const { return driver_; }
+  const SessionId& id() const { return id_; }
+
+  // The connection that replies go to.
+  void attach(ConnId conn) { conn_ = conn; }
+  ConnId conn() const { return conn_; }
+
+  // One ordered request, in sequence. Errors: kOverloaded when too many wait or too many replies
+  // were not acknowledged.
+  void enqueue(const Header& header, std::string_view metadata);
+  // Sends the reply of a request that came again, if it is there already.
+  void resend(std::uint64_t sequence);
+  void acknowledge(std::uint64_t acked);
+
+  // Ends the running task (0: all that wait too) with kCancelled.
+  void cancel(std::uint64_t task);
+
+  // Calls `ready` once, on any thread: with the object as soon as it exists, or with nothing when
+  // all that was queued before has run and it does not.
+  void when_ready(const Uri& uri, std::function<void(std::optional<Object>)> ready);
+  // An object of this session by URI; another's is as good as none.
+  std::optional<Object> find(const Uri& uri) const;
+
+  std::uint64_t queued() const;
+
+  // Ends everything: running work is cancelled, lanes closed, objects erased. Does not wait.
+  void close(const Error& why);
+  bool finished() const { return finished_; }
+
+ private:
+  struct Job {
+    Header header;
+    std::string metadata;
+    std::uint64_t fence = 0;
+  };
+  struct Waiter {
+    std::uint64_t fence = 0;
+    std::function<void(std::optional<Object>)> ready;
+  };
+
+  // Session thread.
+  void work();
+  void execute(const Job& job);
+  std::string prepare(std::string_view metadata);
+  std::string run(std::string_view metadata);
+  std::string put(const Header& header, std::string_view metadata);
+  std::string store_put(const Header& header, const PutRequest& request);
+  std::string release(std::string_view metadata);
+  void store_failure(const Plan& plan, const RunRequest& request, const Error& error);
+  void store(const std::string& uri, ValuePtr value, std::shared_ptr<const ObjectMeta> meta);
+  void reply(const Header& header, std::uint16_t flags, std::string_view metadata);
+  void flush();
+  void pass_fence(std::uint64_t fence);
+
+  Parts& parts_;
+  const std::string driver_;
+  const SessionId id_;
+  const SessionId lanes_id_;
+  const SessionId put_lane_id_;
+  const Send send_;
+  std::atomic<ConnId> conn_{0};
+  std::atomic<bool> finished_{false};
+  std::atomic<bool> cancelled_{false};
+  std::atomic<std::uint64_t> running_task_{0};
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  std::deque<std::pair<std::uint64_t, std::string>> replies_;  // by sequence, ascending
+  std::unordered_map<std::string, std::vector<Waiter>> waiters_;
+  std::atomic<bool> has_waiters_{false};
+  std::uint64_t next_fence_ = 1;
+  std::uint64_t cancel_below_ = 0;  // jobs with a sequence below are answered with kCancelled
+  std::uint64_t last_sequence_ = 0;
+  std::map<std::string, std::shared_ptr<Lane>> lanes_;  // grows under mutex_
+  bool closed_ = false;
+
+  // Session thread.
+  std::unordered_map<Digest, std::unique_ptr<Plan>> plans_;
+  std::unordered_map<Digest, Error> bad_plans_;
+  std::uint64_t last_task_ = 0;
+  std::string outbox_;
+  std::thread thread_;
+};
+
+}  // namespace curia

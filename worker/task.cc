@@ -1,0 +1,387 @@
+#include "worker/task.h"
+
+#include <algorithm>
+#include <future>
+
+#include "protocol/value_bytes.h"
+#include "worker/consent.h"
+#include "worker/kernels/kernel.h"
+#include "worker/preflight.h"
+
+namespace curia {
+namespace {
+
+constexpr std::uint32_t kPreflightOp = UINT32_MAX;
+constexpr std::chrono::seconds kConsentTimeout{10};
+// The most bytes a received value of unknown length may have.
+constexpr std::int64_t kMaxUnknownBytes = std::int64_t{4} << 30;
+
+}  // namespace
+
+Task::Task(Parts& parts, Plan& plan, TaskInfo info,
+           std::map<std::string, std::shared_ptr<Lane>>& lanes)
+    : parts_(parts), plan_(plan), info_(std::move(info)), lanes_(lanes) {
+  cancelled_ = [this] { return info_.cancelled->load(std::memory_order_relaxed); };
+}
+
+std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
+  try {
+    Reservation memory(parts_.store->backend("mem"), plan_.result_bytes);
+    load_outside(inputs);
+    if (!plan_.others.empty()) preflight();
+    const Flow& flow = plan_.flow(labels_);
+    ask_consents(flow);
+    save_labels_ = flow.saves;
+    Values values(values_.begin(),
+                  values_.begin() + static_cast<std::ptrdiff_t>(plan_.graph.inputs.size()));
+    values_.clear();
+    values = region(plan_.graph.ops, plan_.verified.body, std::move(values));
+    memory.release();
+    return collect(flow, values);
+  } catch (const Error& error) {
+    const Error placed = error.at_party(parts_.party);
+    abort_others(placed);
+    throw placed;
+  }
+}
+
+void Task::load_outside(const std::vector<Object>& inputs) {
+  for (const External& external : plan_.outside) {
+    ValuePtr value;
+    LabelPtr label;
+    Digest lineage;
+    if (external.party == parts_.party) {
+      if (external.kind == External::Kind::kDataset) {
+        const auto found = parts_.datasets.find(external.name);
+        if (found == parts_.datasets.end()) {
+          throw Error(Code::kNotFound, "no dataset \"" + external.name + "\" at " + parts_.party);
+        }
+        if (!accepts(external.type, found->second.type)) {
+          throw Error(Code::kInvalid, "dataset \"" + external.name + "\" is " +
+                                          found->second.type.str() + ", the program expects " +
+                                          external.type.str());
+        }
+        value = found->second.value;
+        auto own = std::make_shared<Label>();
+        own->sources[{parts_.party, external.name}];
+        label = std::move(own);
+        lineage = found->second.lineage;
+      } else {
+        Object object;
+        if (external.kind == External::Kind::kInput) {
+          object = inputs[external.number];
+        } else if (auto found = parts_.store->get(Uri::parse(external.name));
+                   found && found->meta->principal == info_.driver &&
+                   (external.name.rfind("mem://", 0) != 0 ||
+                    found->meta->session == info_.session)) {
+          object = std::move(*found);
+        } else {
+          throw Error(Code::kNotFound, "no object " + external.name);
+        }
+        object.value->check();
+        if (!accepts(external.type, object.meta->type)) {
+          throw Error(Code::kInvalid, "\"" + external.name + "\" is " + object.meta->type.str() +
+                                          ", the program expects " + external.type.str());
+        }
+        value = object.value;
+        label = object.meta->label;
+        lineage = object.meta->lineage;
+      }
+      if (external.kind != External::Kind::kInput) sources_[external.number] = value;
+    }
+    values_.push_back(std::move(value));
+    labels_.push_back(std::move(label));
+    lineages_.push_back(lineage);
+  }
+}
+
+void Task::preflight() {
+  Preflight mine;
+  mine.program = plan_.digest;
+  mine.driver = info_.driver;
+  mine.epoch = parts_.epoch;
+  mine.nonce = random_digest();
+  for (std::uint32_t i = 0; i < plan_.outside.size(); ++i) {
+    if (plan_.outside[i].party == parts_.party) {
+      mine.inputs.push_back({i, lineages_[i], *labels_[i]});
+    }
+  }
+  const Tag tag{info_.task, kPreflightOp, 0};
+  const Slice bytes = Slice::copy_of(encode_preflight(mine));
+  for (const std::string& peer : plan_.others) lane(peer).send(tag, Slice(), {bytes});
+
+  std::map<std::string, Digest> nonces{{parts_.party, mine.nonce}};
+  for (const std::string& peer : plan_.others) {
+    const Message message = recv(peer, tag, kMaxPreflightBytes, "preflight", nullptr);
+    const Preflight theirs = decode_preflight({reinterpret_cast<const char*>(message.body.data),
+                                               static_cast<std::size_t>(message.body.size)});
+    if (theirs.program != plan_.digest) {
+      throw Error(Code::kDenied, "the driver gave " + peer + " another program (" +
+                                     theirs.program.hex().substr(0, 16) + ") than " + parts_.party +
+                                     " (" + plan_.digest.hex().substr(0, 16) + ")");
+    }
+    if (theirs.driver != info_.driver) {
+      throw Error(Code::kDenied, peer + " runs this task for another driver");
+    }
+    std::size_t next = 0;
+    for (std::uint32_t i = 0; i < plan_.outside.size(); ++i) {
+      if (plan_.outside[i].party != peer) continue;
+      if (next == theirs.inputs.size() || theirs.inputs[next].outside != i) {
+        throw Error(Code::kDenied, peer + " did not state the inputs that it holds");
+      }
+      labels_[i] = std::make_shared<Label>(theirs.inputs[next].label);
+      lineages_[i] = theirs.inputs[next].lineage;
+      ++next;
+    }
+    if (next != theirs.inputs.size()) {
+      throw Error(Code::kDenied, peer + " stated inputs that it does not hold");
+    }
+    nonces[peer] = theirs.nonce;
+  }
+  Hasher hasher("curia instance 1");
+  hasher.add(plan_.digest);
+  hasher.add(info_.task);
+  for (const auto& [party, nonce] : nonces) {
+    hasher.add(party);
+    hasher.add(nonce);
+  }
+  instance_ = hasher.finish();
+}
+
+void Task::ask_consents(const Flow& flow) {
+  std::vector<ReleaseWish> wishes;
+  std::vector<const ReleasePoint*> points;
+  for (const ReleasePoint& point : flow.releases) {
+    if (point.from != parts_.party) continue;
+    for (const std::string& recipient : point.to) {
+      wishes.push_back({point.label, recipient, plan_.digest, point.name});
+      points.push_back(&point);
+    }
+  }
+  if (wishes.empty()) return;
+  const ReleaseContext context{info_.driver, session_hex(info_.session), info_.task, instance_};
+  auto answer = std::make_shared<std::promise<std::string>>();
+  std::future<std::string> ready = answer->get_future();
+  const WaitBoard::Pin pin(parts_.waits, {parts_.party, "owners", "consent", context.session,
+                                          info_.task, points[0]->op_name, points[0]->site, 0});
+  check_release(parts_, context, wishes,
+                [answer](const std::string& refused) { answer->set_value(refused); });
+  if (ready.wait_for(kConsentTimeout) != std::future_status::ready) {
+    throw Error(Code::kTimeout, "no answer from the owners of the data; no answer is a refusal")
+        .at_op(points[0]->op_name, points[0]->site);
+  }
+  if (const std::string refused = ready.get(); !refused.empty()) {
+    ++parts_.counters.denied;
+    const ReleasePoint* at = points[0];
+    for (const ReleasePoint* point : points) {
+      if (refused.find("\"" + point->name + "\"") != std::string::npos) at = point;
+    }
+    throw Error(Code::kDenied, refused).at_op(at->op_name, at->site);
+  }
+}
+
+Task::Values Task::region(const std::vector<Op>& ops, const TypedRegion& typed, Values values) {
+  const std::vector<std::uint32_t>& last_use = plan_.last_use(typed);
+  values.reserve(typed.types.size());
+  for (std::uint32_t i = 0; i < ops.size(); ++i) {
+    const Op& op = ops[i];
+    const std::size_t end = i + 1 < ops.size() ? typed.ops[i + 1].first_result : typed.types.size();
+    try {
+      poll();
+      Values results = step(op, typed, typed.ops[i], values);
+      results.resize(end - typed.ops[i].first_result);
+      for (ValuePtr& result : results) values.push_back(std::move(result));
+    } catch (const Error& error) {
+      throw error.at_op(op.name, plan_.graph.site_of(op));
+    }
+    for (const ValueId operand : op.operands) {
+      if (last_use[operand] == i) values[operand].reset();
+    }
+  }
+  return values;
+}
+
+Task::Values Task::step(const Op& op, const TypedRegion& around, const TypedOp& typed,
+                        const Values& values) {
+  if (!std::binary_search(typed.parties.begin(), typed.parties.end(), parts_.party)) return {};
+  if (op.name == "transfer") {
+    return transfer(op, around.types[op.operands[0]], typed, values);
+  }
+  if (op.name == "cond") return cond(op, typed, values);
+  if (op.name == "while" || op.name == "for") return loop(op, typed, values);
+  if (op.name == "dataset" || op.name == "load") return {sources_.at(typed.number)};
+  if (op.name == "loop_index") {
+    return {std::make_shared<const Value>(Tensor::scalar(indices_.back()))};
+  }
+  if (op.name == "save") {
+    save(op, *values[op.operands[0]]);
+    return {};
+  }
+  return compute(op, values);
+}
+
+Task::Values Task::compute(const Op& op, const Values& values) {
+  const Kernel* kernel = find_kernel(op.name);
+  if (kernel == nullptr) {
+    throw Error(Code::kUnimplemented, "this worker has no kernel for op " + op.name);
+  }
+  Values operands;
+  for (const ValueId operand : op.operands) operands.push_back(values[operand]);
+  return (*kernel)({op, operands, parts_.pool, &cancelled_});
+}
+
+Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed,
+                            const Values& values) {
+  const Tag tag = next_tag(typed);
+  if (from.device == parts_.party) {
+    const ValueBytes bytes = value_bytes(*values[op.operands[0]]);
+    lane(op.device).send(tag, Slice::copy_of(bytes.head), bytes.body);
+    return {};
+  }
+  Type declared = from;
+  declared.device = op.device;
+  const Message message =
+      recv(from.device, tag, max_body_bytes(declared, kMaxUnknownBytes), "transfer", &op);
+  return {std::make_shared<const Value>(
+      value_from_bytes({reinterpret_cast<const char*>(message.head.data),
+                        static_cast<std::size_t>(message.head.size)},
+                       message.body, declared))};
+}
+
+bool Task::share_predicate(const Op& op, const TypedOp& typed, const ValuePtr& predicate) {
+  const Tag tag = next_tag(typed);
+  if (op.device == parts_.party) {
+    const std::uint8_t way = predicate->tensor().as<bool>()[0] ? 1 : 0;
+    const Slice head = Slice::copy_of(std::span(&way, 1));
+    for (const std::string& peer : typed.parties) {
+      if (peer != parts_.party) lane(peer).send(tag, head, {});
+    }
+    return way == 1;
+  }
+  const Message message = recv(op.device, tag, 0, "predicate", &op);
+  if (message.head.size != 1 || message.head.data[0] > 1) {
+    throw Error(Code::kCorrupt, "expected a predicate of one byte from " + op.device);
+  }
+  return message.head.data[0] == 1;
+}
+
+Task::Values Task::cond(const Op& op, const TypedOp& typed, const Values& values) {
+  const bool way = share_predicate(op, typed, values[op.operands[0]]);
+  const std::size_t r = way ? 0 : 1;
+  Values params;
+  for (std::size_t i = 1; i < op.operands.size(); ++i) params.push_back(values[op.operands[i]]);
+  const Values inner = region(op.regions[r].ops, typed.regions[r], std::move(params));
+  Values results;
+  for (const ValueId result : op.regions[r].results) results.push_back(inner[result]);
+  return results;
+}
+
+Task::Values Task::loop(const Op& op, const TypedOp& typed, const Values& values) {
+  const bool has_condition = op.name == "while";
+  const std::int64_t rounds =
+      std::get<std::int64_t>(op.attrs.at(has_condition ? "limit" : "count"));
+  const Region& body = op.regions.back();
+  Values params;
+  for (const ValueId operand : op.operands) params.push_back(values[operand]);
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    poll();
+    if (has_condition) {
+      const Values inner = region(op.regions[0].ops, typed.regions[0], params);
+      if (!share_predicate(op, typed, inner[op.regions[0].results[0]])) break;
+    }
+    if (!has_condition) indices_.push_back(i);
+    const Values inner = region(body.ops, typed.regions.back(), params);
+    if (!has_condition) indices_.pop_back();
+    for (std::size_t k = 0; k < body.results.size(); ++k) params[k] = inner[body.results[k]];
+  }
+  params.resize(body.results.size());
+  return params;
+}
+
+void Task::save(const Op& op, const Value& value) {
+  // Several saves of one URI differ in version; their labels are joined, so any order is right.
+  Label label;
+  for (const LabelPtr& saved : save_labels_) label.merge(*saved);
+  Type type = value.type();
+  type.device = parts_.party;
+  const Uri uri = Uri::parse(std::get<std::string>(op.attrs.at("uri")));
+  const auto known = parts_.store->describe(uri);
+  if (known && known->meta->principal != info_.driver) {
+    throw Error(Code::kImmutable, "an object with this URI exists already; use another URI");
+  }
+  Hasher hasher("curia save 1");
+  hasher.add(plan_.digest);
+  hasher.add(uri.str());
+  for (const Digest& lineage : lineages_) hasher.add(lineage);
+  parts_.store->put(
+      uri, std::make_shared<const Value>(value),
+      meta(type, std::make_shared<const Label>(std::move(label)), hasher.finish(), ""),
+      known ? known->version : 0);
+}
+
+std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {
+  std::vector<TaskOutput> outputs;
+  for (const std::uint32_t i : plan_.outputs) {
+    const GraphOutput& output = plan_.graph.outputs[i];
+    const Digest lineage =
+        output_lineage(plan_.digest, i, lineages_, plan_.verified.random ? &instance_ : nullptr);
+    outputs.push_back(
+        {i, values[output.value],
+         meta(plan_.verified.body.types[output.value], flow.outputs[i], lineage, output.name)});
+  }
+  return outputs;
+}
+
+std::shared_ptr<const ObjectMeta> Task::meta(const Type& type, LabelPtr label,
+                                             const Digest& lineage,
+                                             const std::string& output) const {
+  return std::make_shared<const ObjectMeta>(ObjectMeta{type, std::move(label), lineage,
+                                                       info_.driver, info_.session, info_.task,
+                                                       plan_.digest, output});
+}
+
+Lane& Task::lane(const std::string& peer) {
+  auto& known = lanes_[peer];
+  if (known == nullptr) known = parts_.link->lane(info_.lanes, peer);
+  return *known;
+}
+
+Message Task::recv(const std::string& peer, const Tag& tag, std::int64_t max_body, const char* what,
+                   const Op* op) {
+  WaitInfo wait{parts_.party, peer, what, session_hex(info_.session), info_.task, "", {}, 0};
+  if (op != nullptr) {
+    wait.op = op->name;
+    wait.site = plan_.graph.site_of(*op);
+  }
+  const WaitBoard::Pin pin(parts_.waits, wait);
+  try {
+    return lane(peer).recv(tag, max_body, info_.deadline);
+  } catch (const Error& error) {
+    if (error.code() != Code::kTimeout) throw;
+    throw Error(Code::kTimeout, parts_.party + " waited for " + peer + " (" + what + ", task " +
+                                    std::to_string(info_.task) + ") until the run's time-out");
+  }
+}
+
+Tag Task::next_tag(const TypedOp& typed) {
+  return {info_.task, typed.number, steps_[typed.number]++};
+}
+
+void Task::poll() const {
+  if (cancelled_()) throw Error(Code::kCancelled, "the run was cancelled");
+  if (info_.deadline != SteadyTime::max() && std::chrono::steady_clock::now() > info_.deadline) {
+    throw Error(Code::kTimeout, "the run's time-out passed while " + parts_.party + " computed");
+  }
+}
+
+void Task::abort_others(const Error& error) {
+  for (const std::string& peer : plan_.others) {
+    try {
+      lane(peer).abort(info_.task, error);
+    } catch (const Error&) {
+      // The peer is gone; it will find out by itself.
+    }
+  }
+}
+
+}  // namespace curia
