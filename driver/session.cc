@@ -1,0 +1,330 @@
+#include "driver/session.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "driver/connection.h"
+#include "protocol/graph_bytes.h"
+#include "protocol/value_bytes.h"
+
+namespace curia {
+namespace {
+
+constexpr std::chrono::milliseconds kQueryTimeout{10'000};
+constexpr std::chrono::milliseconds kStatusTimeout{3'000};
+
+}  // namespace
+
+struct Session::State {
+  State(Wiring wiring, const ConnectionOptions& options) : connection(std::move(wiring), options) {}
+
+  Connection connection;
+  std::mutex mutex;
+  std::set<std::pair<std::string, Digest>> prepared;  // sent to this worker already
+  std::uint64_t next_task = 1;
+  std::unique_ptr<Error> first_failure;  // since the last wait()
+  std::mutex order;  // one run at a time is submitted, so that all parties see the same order
+
+  void note_failure(const Error* error) {
+    if (error == nullptr) return;
+    const std::lock_guard lock(mutex);
+    if (first_failure == nullptr) first_failure = std::make_unique<Error>(*error);
+  }
+
+  std::string wait_report() {
+    std::string report;
+    for (const std::string& party : connection.workers()) {
+      try {
+        const auto status = decode<StatusReply>(
+            connection.call(party, Kind::kStatus, encode(Nothing{}), kStatusTimeout));
+        for (const WaitInfo& wait : status.waits) {
+          report += "; " + wait.party + " waits for " + wait.waits_for + " (" + wait.what;
+          if (!wait.op.empty()) report += ", op " + wait.op;
+          if (const std::string line = wait.site.str(); !line.empty()) report += " at " + line;
+          if (wait.task != 0) report += ", task " + std::to_string(wait.task);
+          report += ") for " + std::to_string(wait.waited_ms) + " ms";
+        }
+      } catch (const Error& error) {
+        report += "; " + party + ": " + error.message();
+      }
+    }
+    return report;
+  }
+};
+
+namespace {
+
+// Releases the object when the last Ref goes. Holds the session's state only weakly: a Ref may
+// outlive its session.
+template <class State>
+std::shared_ptr<const void> keep_of(const std::shared_ptr<State>& state, std::string party,
+                                    std::string uri) {
+  struct Keep {
+    std::weak_ptr<State> state;
+    std::string party;
+    std::string uri;
+    ~Keep() {
+      if (const auto open = state.lock()) open->connection.release(party, uri);
+    }
+  };
+  return std::make_shared<const Keep>(state, std::move(party), std::move(uri));
+}
+
+}  // namespace
+
+const Ref& Refs::operator[](std::string_view name) const {
+  std::string known;
+  for (const auto& [output, ref] : refs_) {
+    if (output == name) return ref;
+    known += (known.empty() ? "" : ", ") + output;
+  }
+  throw Error(Code::kInvalid, "this run has no output \"" + std::string(name) + "\"; it has " +
+                                  (known.empty() ? "none" : known));
+}
+
+PreparedPtr prepare(Graph graph) {
+  auto prepared = std::make_shared<Prepared>();
+  prepared->graph = std::move(graph);
+  prepared->verified = verify(prepared->graph);
+  prepared->bytes = encode_graph(prepared->graph);
+  prepared->sites = encode_sites(prepared->graph);
+  prepared->digest = program_digest(prepared->bytes);
+  return prepared;
+}
+
+PreparedPtr prepare(const Program& program) {
+  auto prepared = std::make_shared<Prepared>(*prepare(program.graph()));
+  prepared->bound = program.bound();
+  return prepared;
+}
+
+Session::Session(Wiring wiring, const ConnectionOptions& options)
+    : state_(std::make_shared<State>(std::move(wiring), options)) {
+  if (!options.tool) state_->connection.wait_up();
+}
+
+Session::~Session() {
+  if (state_ != nullptr) state_->connection.close();
+}
+
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+const std::string& Session::driver() const { return state_->connection.driver(); }
+std::string Session::id() const { return session_hex(state_->connection.session()); }
+std::vector<std::string> Session::parties() const { return state_->connection.workers(); }
+
+DatasetInfo Session::dataset(std::string_view party, std::string_view name) {
+  DescribeRequest request;
+  request.dataset = name;
+  const auto reply = decode<DescribeReply>(
+      state_->connection.call(std::string(party), Kind::kDescribe, encode(request), kQueryTimeout));
+  return {std::string(name), reply.type};
+}
+
+std::vector<DatasetInfo> Session::datasets(std::string_view party) {
+  std::vector<DatasetInfo> found;
+  ListRequest request;
+  request.datasets = true;
+  for (bool more = true; more;) {
+    const auto reply = decode<ListReply>(
+        state_->connection.call(std::string(party), Kind::kList, encode(request), kQueryTimeout));
+    for (const ListEntry& entry : reply.entries) found.push_back({entry.name, entry.type});
+    more = reply.more && !reply.entries.empty();
+    if (more) request.after = reply.entries.back().name;
+  }
+  return found;
+}
+
+Ref Session::put(std::string_view party, Value value, Here here) {
+  const ValueBytes bytes = value_bytes(value);
+  const std::string worker(party);
+  const Uri uri = Uri::fresh();
+  PutRequest request;
+  request.uri = uri.str();
+  request.type = value.type();
+  request.type.device = worker;
+  request.head = bytes.head;
+  request.bytes = static_cast<std::uint64_t>(bytes.bytes);
+  request.bulk = bytes.bytes > kInlineBytes;
+  if (!request.bulk) {
+    for (const Slice& part : bytes.body) {
+      request.body.append(reinterpret_cast<const char*>(part.data),
+                          static_cast<std::size_t>(part.size));
+    }
+  }
+  std::weak_ptr<State> weak = state_;
+  const std::uint64_t sequence = state_->connection.submit(
+      worker, Kind::kPut, encode(request), [weak](const std::string*, const Error* error) {
+        if (const auto state = weak.lock()) state->note_failure(error);
+      });
+  if (request.bulk) {
+    state_->connection.bulk_lane(worker, LaneUse::kPuts)
+        ->send({sequence, 0, 0}, Slice(), bytes.body);
+  }
+  RefFacts facts{.uri = uri,
+                 .type = request.type,
+                 .session = id(),
+                 .site = {here.file_name(), static_cast<std::int32_t>(here.line())}};
+  return {std::move(facts), keep_of(state_, worker, uri.str())};
+}
+
+Refs Session::run(const Program& program, const std::map<std::string, Ref>& inputs,
+                  const RunOptions& options, Here here) {
+  return run(prepare(program), inputs, options, here);
+}
+
+Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& inputs,
+                  const RunOptions& options, Here here) {
+  RunRequest request;
+  request.digest = program->digest;
+  request.timeout_ms = static_cast<std::uint32_t>(options.timeout.count());
+  for (const GraphInput& input : program->graph.inputs) {
+    const auto given = inputs.find(input.name);
+    const auto bound = program->bound.find(input.name);
+    if (given == inputs.end() && bound == program->bound.end()) {
+      throw Error(Code::kInvalid,
+                  "input \"" + input.name + "\" (" + input.type.str() + ") was given no reference");
+    }
+    const Ref& ref = given != inputs.end() ? given->second : bound->second;
+    if (!accepts(input.type, ref.type())) {
+      throw Error(Code::kInvalid, "input \"" + input.name + "\" is " + input.type.str() +
+                                      ", the reference is " + ref.type().str());
+    }
+    request.inputs.push_back(ref.uri().str());
+  }
+  Refs refs;
+  std::vector<Uri> uris;
+  for (std::size_t i = 0; i < program->graph.outputs.size(); ++i) {
+    uris.push_back(Uri::fresh());
+    request.outputs.push_back(uris.back().str());
+  }
+  const std::lock_guard order(state_->order);
+  request.task = state_->next_task++;
+  std::weak_ptr<State> weak = state_;
+  const auto done = [weak](const std::string*, const Error* error) {
+    if (error == nullptr) return;
+    if (const auto state = weak.lock()) state->note_failure(error);
+  };
+  const std::string metadata = encode(request);
+  for (const std::string& party : program->verified.parties) {
+    if (!state_->prepared.contains({party, program->digest})) {
+      state_->connection.submit(
+          party, Kind::kPrepare,
+          encode(PrepareRequest{program->digest, program->bytes, program->sites}), done);
+      state_->prepared.insert({party, program->digest});
+    }
+    state_->connection.submit(party, Kind::kRun, metadata, done);
+  }
+  const Site site{here.file_name(), static_cast<std::int32_t>(here.line())};
+  const std::string session = id();
+  for (std::size_t i = 0; i < uris.size(); ++i) {
+    const Type& type = program->verified.output_type(program->graph, i);
+    RefFacts facts{.uri = uris[i],
+                   .type = type,
+                   .session = session,
+                   .task = request.task,
+                   .program = program->digest.hex(),
+                   .output = program->graph.outputs[i].name,
+                   .site = site};
+    refs.add(facts.output, {std::move(facts), keep_of(state_, type.device, request.outputs[i])});
+  }
+  return refs;
+}
+
+Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
+  const auto deadline =
+      timeout == kForever ? SteadyTime::max() : std::chrono::steady_clock::now() + timeout;
+  const std::string& party = ref.party();
+  try {
+    std::uint64_t id = 0;
+    FetchRequest request;
+    request.uri = ref.uri().str();
+    const auto reply = decode<FetchReply>(
+        state_->connection.call(party, Kind::kFetch, encode(request), timeout, &id));
+    if (!reply.bulk) {
+      return value_from_bytes(reply.head, Slice::copy_of(std::string_view(reply.body)), ref.type());
+    }
+    const auto lane = state_->connection.bulk_lane(party, LaneUse::kFetches);
+    const Message message =
+        lane->recv({id, 0, 0}, static_cast<std::int64_t>(reply.bytes), deadline);
+    return value_from_bytes(reply.head, message.body, ref.type());
+  } catch (const Error& error) {
+    if (error.code() != Code::kTimeout) throw;
+    throw Error(Code::kTimeout, "no answer to the fetch of " + ref.str() + " within " +
+                                    std::to_string(timeout.count()) + " ms" + state_->wait_report())
+        .at_party(party);
+  }
+}
+
+DescribeReply Session::describe(const Ref& ref) {
+  DescribeRequest request;
+  request.uri = ref.uri().str();
+  return decode<DescribeReply>(
+      state_->connection.call(ref.party(), Kind::kDescribe, encode(request), kQueryTimeout));
+}
+
+std::vector<ListEntry> Session::list(std::string_view party) {
+  std::vector<ListEntry> found;
+  ListRequest request;
+  for (bool more = true; more;) {
+    auto reply = decode<ListReply>(
+        state_->connection.call(std::string(party), Kind::kList, encode(request), kQueryTimeout));
+    more = reply.more && !reply.entries.empty();
+    if (more) request.after = reply.entries.back().name;
+    std::move(reply.entries.begin(), reply.entries.end(), std::back_inserter(found));
+  }
+  return found;
+}
+
+void Session::release(const Ref& ref) { state_->connection.release(ref.party(), ref.uri().str()); }
+
+void Session::wait(std::chrono::milliseconds timeout) {
+  try {
+    state_->connection.drain(timeout == kForever ? std::chrono::hours(24 * 365) : timeout);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.message() + state_->wait_report());
+  }
+  std::unique_ptr<Error> failure;
+  {
+    const std::lock_guard lock(state_->mutex);
+    failure = std::move(state_->first_failure);
+  }
+  if (failure != nullptr) throw *failure;
+}
+
+void Session::cancel() {
+  for (const std::string& party : parties()) {
+    try {
+      state_->connection.call(party, Kind::kCancel, encode(CancelRequest{}), kQueryTimeout);
+    } catch (const Error& error) {
+      if (error.code() != Code::kWorkerLost) throw;
+    }
+  }
+}
+
+std::vector<StatsEntry> Session::stats(std::string_view party) {
+  return decode<StatsReply>(state_->connection.call(std::string(party), Kind::kStats,
+                                                    encode(Nothing{}), kQueryTimeout))
+      .entries;
+}
+
+std::vector<StatusReply> Session::status(std::vector<Error>* lost) {
+  std::vector<StatusReply> replies;
+  for (const std::string& party : parties()) {
+    try {
+      replies.push_back(decode<StatusReply>(
+          state_->connection.call(party, Kind::kStatus, encode(Nothing{}), kStatusTimeout)));
+    } catch (const Error& error) {
+      if (lost != nullptr) lost->push_back(error.at_party(party));
+    }
+  }
+  return replies;
+}
+
+void Session::close() { state_->connection.close(); }
+
+}  // namespace curia

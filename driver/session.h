@@ -1,0 +1,122 @@
+// A driver's session with a cluster: datasets, puts, runs, fetches. What a run computes stays at
+// the parties; the driver holds references.
+//
+//   curia::Session session = curia::connect("cluster.json");
+//   curia::Program program("total");
+//   curia::Array rows = program.dataset(session.dataset("alice", "iris"));
+//   program.output("total", sum(rows, {0}));
+//   curia::Refs refs = session.run(program);          // returns at once
+//   curia::Value total = session.fetch(refs["total"]);  // asks alice for the bytes
+//
+// Thread: any thread may call any method; calls that wait say so. When the Session goes, so do its
+// objects at the parties.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "driver/program.h"
+#include "driver/ref.h"
+#include "protocol/message.h"
+#include "protocol/verify.h"
+
+namespace curia {
+
+class Connection;
+struct Wiring;
+struct ConnectionOptions;
+
+// The outputs of one run, in the order in which the program named them.
+class Refs {
+ public:
+  void add(std::string name, Ref ref) { refs_.emplace_back(std::move(name), std::move(ref)); }
+  // Errors: kInvalid, listing the outputs there are.
+  const Ref& operator[](std::string_view name) const;
+  auto begin() const { return refs_.begin(); }
+  auto end() const { return refs_.end(); }
+  std::size_t size() const { return refs_.size(); }
+
+ private:
+  std::vector<std::pair<std::string, Ref>> refs_;
+};
+
+// A verified program with its canonical bytes, to be run any number of times. Cheap to copy.
+struct Prepared {
+  Graph graph;
+  Verified verified;
+  Digest digest;
+  std::string bytes;
+  std::string sites;
+  std::map<std::string, Ref> bound;
+};
+using PreparedPtr = std::shared_ptr<const Prepared>;
+
+// Errors: kInvalid, with op and source line.
+PreparedPtr prepare(const Program& program);
+PreparedPtr prepare(Graph graph);
+
+struct RunOptions {
+  std::chrono::milliseconds timeout{0};  // 0: none
+};
+
+inline constexpr std::chrono::milliseconds kForever = std::chrono::milliseconds::max();
+
+class Session {
+ public:
+  Session(Wiring wiring, const ConnectionOptions& options);
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  const std::string& driver() const;
+  std::string id() const;  // hex
+  std::vector<std::string> parties() const;
+
+  // Name and type of a dataset. Waits. Errors: kNotFound, kWorkerLost.
+  DatasetInfo dataset(std::string_view party, std::string_view name);
+  std::vector<DatasetInfo> datasets(std::string_view party);
+
+  // Stores a value of the driver's at a party. Returns at once; a failure shows at first use.
+  Ref put(std::string_view party, Value value, Here here = Here::current());
+
+  // Sends the program to every party that takes part. Returns at once, also while its inputs are
+  // still being computed. inputs: refs for inputs that are not bound, by name. Errors: kInvalid
+  // with op and line; kWorkerLost.
+  Refs run(const Program& program, const std::map<std::string, Ref>& inputs = {},
+           const RunOptions& options = {}, Here here = Here::current());
+  Refs run(const PreparedPtr& program, const std::map<std::string, Ref>& inputs = {},
+           const RunOptions& options = {}, Here here = Here::current());
+
+  // The bytes, once they exist and if every owner agreed. Waits. Errors: kDenied with what is
+  // missing and from whom; kNotFound; the error of the run that should have made it; kTimeout with
+  // who waits for whom.
+  Value fetch(const Ref& ref, std::chrono::milliseconds timeout = kForever);
+
+  DescribeReply describe(const Ref& ref);
+  std::vector<ListEntry> list(std::string_view party);
+  void release(const Ref& ref);
+
+  // Waits until all runs and puts so far have ended. Errors: the first failure among them.
+  void wait(std::chrono::milliseconds timeout = kForever);
+  // Ends the running tasks and what waits behind them.
+  void cancel();
+
+  std::vector<StatsEntry> stats(std::string_view party);
+  // Who waits for whom at every party that answers; errors stand for those that do not.
+  std::vector<StatusReply> status(std::vector<Error>* lost = nullptr);
+
+  // Ends the session; its objects go. Later calls fail with kSessionOver.
+  void close();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace curia
