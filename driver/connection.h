@@ -20,29 +20,10 @@
 #include <vector>
 
 #include "protocol/link/control.h"
-#include "protocol/link/dialer.h"
-#include "protocol/link/link.h"
+#include "protocol/link/wiring.h"
 #include "protocol/message.h"
 
 namespace curia {
-
-struct WorkerAddress {
-  std::string endpoint;  // of the control port, as ControlClient::connect wants it
-  std::string key;
-  std::string host;  // for the data port
-};
-
-// What exchanges the real cluster for the simulation.
-struct Wiring {
-  std::string driver;  // the principal
-  std::map<std::string, WorkerAddress> workers;
-  std::shared_ptr<ControlClient> control;
-  // The link of one session; `self` is driver_peer(session).
-  std::function<std::shared_ptr<Link>(const std::string& self)> make_link;
-  // The dialing side of such a link; null in the simulation.
-  std::function<Dialer*(Link&)> dialer_of;
-  std::shared_ptr<void> keep;  // whatever must live as long
-};
 
 struct ConnectionOptions {
   std::chrono::milliseconds lease{0};        // 0: the worker's default

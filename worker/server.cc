@@ -18,12 +18,13 @@ Server::Server(Parts& parts, ControlServer& control, ServerOptions options)
 
 void Server::start() { control_.start(*this); }
 
-Server::~Server() {
-  for (auto at = sessions_.begin(); at != sessions_.end();) {
-    const auto ended = at++;
-    end(ended, Error(Code::kSessionOver, "the worker is stopping"));
-  }
-  closing_.clear();  // waits for the session threads
+Server::~Server() = default;
+
+void Server::stop() {
+  std::unique_lock lock(stop_mutex_);
+  stopping_ = true;
+  control_.wake();
+  stopped_.wait(lock, [this] { return idle_; });
 }
 
 void Server::on_frames(ConnId conn, const std::string& principal, Frames frames) {
@@ -121,6 +122,9 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
       throw Error(Code::kSessionOver, "a session of this name exists; choose a fresh one");
     }
     if (at == sessions_.end()) {
+      if (const std::lock_guard lock(stop_mutex_); stopping_) {
+        throw Error(Code::kOverloaded, "this worker is stopping");
+      }
       if (static_cast<std::int64_t>(sessions_.size()) >= kMaxSessions) {
         throw Error(Code::kQuota, "this worker holds " + std::to_string(kMaxSessions) +
                                       " sessions; try again when one has ended");
@@ -273,9 +277,19 @@ void Server::on_tick() {
       end(here, Error(Code::kSessionOver, "the lease of the session ended without a heartbeat"));
     }
   }
+  const std::lock_guard lock(stop_mutex_);
+  if (stopping_) {
+    while (!sessions_.empty()) {
+      end(sessions_.begin(), Error(Code::kSessionOver, "the worker is stopping"));
+    }
+  }
   std::erase_if(closing_, [](const std::shared_ptr<Session>& session) {
     return session->finished() && session.use_count() == 1;
   });
+  if (stopping_ && closing_.empty()) {
+    idle_ = true;
+    stopped_.notify_all();
+  }
 }
 
 }  // namespace curia

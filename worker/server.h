@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -37,10 +38,13 @@ class Server : private ControlEvents {
  public:
   // All outlive the server; `control` is started here.
   Server(Parts& parts, ControlServer& control, ServerOptions options);
-  // Closes every session and waits for their threads. REQUIRES: `control` still exists.
+  // REQUIRES: stop() was called, or start() was not; `control` is destroyed already.
   ~Server();
 
   void start();
+  // Refuses new sessions, ends those there are and waits until their threads are done. Thread: any
+  // but the control endpoint's.
+  void stop();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -91,6 +95,10 @@ class Server : private ControlEvents {
   std::map<ConnId, Peer> conns_;
   std::map<SessionId, Held> sessions_;
   std::vector<std::shared_ptr<Session>> closing_;
+  std::mutex stop_mutex_;
+  std::condition_variable stopped_;
+  bool stopping_ = false;
+  bool idle_ = false;  // stopping, and no session is left
 };
 
 }  // namespace curia

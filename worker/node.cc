@@ -1,0 +1,54 @@
+#include "worker/node.h"
+
+#include <utility>
+
+#include "protocol/digest.h"
+#include "store/memory_backend.h"
+
+namespace curia {
+
+Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
+           std::unique_ptr<ControlClient> client, std::shared_ptr<Link> link, Dialer* dialer)
+    : pool_(options.helpers),
+      link_(std::move(link)),
+      control_(std::move(control)),
+      client_(std::move(client)) {
+  store_.add(std::make_unique<MemoryBackend>(options.memory_quota_bytes));
+  ServerOptions server;
+  server.drivers = options.drivers;
+  for (const auto& [name, address] : options.peers) server.parties.insert(name);
+  peers_ = std::make_unique<Peers>(options.party, std::move(options.peers), *client_, dialer);
+  parts_.party = options.party;
+  parts_.epoch = options.epoch;
+  parts_.store = &store_;
+  parts_.link = link_.get();
+  parts_.consents = peers_.get();
+  parts_.pool = &pool_;
+  parts_.datasets = std::move(options.datasets);
+  parts_.grants = std::move(options.grants);
+  parts_.lease_ms = options.lease_ms;
+  server.dialer = dialer;
+  server.peers = peers_.get();
+  server.log = std::move(options.log);
+  server_ = std::make_unique<Server>(parts_, *control_, std::move(server));
+  server_->start();
+  peers_->start();
+}
+
+Node::~Node() {
+  server_->stop();
+  // No session is left, so nobody sends or asks any more; now the callbacks end, then their owners.
+  control_.reset();
+  client_.reset();
+}
+
+Dataset make_dataset(const std::string& party, Value value) {
+  Dataset dataset;
+  dataset.type = value.type();
+  dataset.type.device = party;
+  dataset.value = std::make_shared<const Value>(std::move(value));
+  dataset.lineage = random_digest();
+  return dataset;
+}
+
+}  // namespace curia

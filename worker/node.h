@@ -1,0 +1,59 @@
+// One worker, put together: used by curia-worker over sockets and by the simulation in one process.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "protocol/link/control.h"
+#include "protocol/link/dialer.h"
+#include "protocol/link/link.h"
+#include "worker/kernels/pool.h"
+#include "worker/parts.h"
+#include "worker/peers.h"
+#include "worker/server.h"
+
+namespace curia {
+
+struct NodeOptions {
+  std::string party;
+  std::uint64_t epoch = 1;
+  std::map<std::string, Dataset> datasets;
+  std::vector<Grant> grants;
+  std::int64_t memory_quota_bytes = 0;  // 0: none
+  std::int64_t lease_ms = 30'000;
+  int helpers = 1;  // threads of the kernel pool beside the session's own
+  std::set<std::string> drivers;
+  std::map<std::string, PeerAddress> peers;
+  std::function<void(const std::string&)> log = [](const std::string&) {};
+};
+
+class Node {
+ public:
+  Node(NodeOptions options, std::unique_ptr<ControlServer> control,
+       std::unique_ptr<ControlClient> client, std::shared_ptr<Link> link, Dialer* dialer);
+  // Ends all sessions and stops all threads.
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  std::string endpoint() const { return control_->endpoint(); }
+  Parts& parts() { return parts_; }
+
+ private:
+  ObjectStore store_;
+  ThreadPool pool_;
+  Parts parts_;
+  std::shared_ptr<Link> link_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<ControlClient> client_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<Server> server_;
+};
+
+// A dataset as an immutable snapshot: type with the device set, fresh random lineage.
+Dataset make_dataset(const std::string& party, Value value);
+
+}  // namespace curia

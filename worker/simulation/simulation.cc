@@ -1,0 +1,76 @@
+#include "worker/simulation/simulation.h"
+
+#include <set>
+#include <utility>
+
+#include "protocol/link/memory_control.h"
+#include "protocol/link/memory_link.h"
+#include "worker/node.h"
+
+namespace curia {
+
+struct Simulation::State {
+  std::map<std::string, SimulatedParty> parties;
+  std::vector<std::string> drivers;
+  MemoryControlNetwork control;
+  MemoryNetwork links;
+  std::map<std::string, std::unique_ptr<Node>> nodes;
+  std::map<std::string, std::uint64_t> epochs;
+
+  void start(const std::string& party) {
+    const SimulatedParty& config = parties.at(party);
+    NodeOptions options;
+    options.party = party;
+    options.epoch = ++epochs[party];
+    for (const auto& [name, value] : config.datasets) {
+      options.datasets.emplace(name, make_dataset(party, value));
+    }
+    options.grants = config.grants;
+    options.memory_quota_bytes = config.memory_quota_bytes;
+    options.lease_ms = config.lease_ms;
+    options.helpers = 0;
+    options.drivers = {drivers.begin(), drivers.end()};
+    for (const auto& [peer, unused] : parties) {
+      if (peer != party) options.peers[peer] = {"memory://" + peer, "", ""};
+    }
+    nodes[party] = std::make_unique<Node>(std::move(options), control.make_server(party),
+                                          control.make_client(party), links.link(party), nullptr);
+  }
+};
+
+Simulation::Simulation(std::map<std::string, SimulatedParty> parties,
+                       std::vector<std::string> drivers)
+    : state_(std::make_unique<State>()) {
+  state_->parties = std::move(parties);
+  state_->drivers = std::move(drivers);
+  for (const auto& [party, unused] : state_->parties) state_->start(party);
+}
+
+Simulation::~Simulation() = default;
+
+Wiring Simulation::wiring(const std::string& driver) const {
+  Wiring wiring;
+  wiring.driver = driver;
+  for (const auto& [party, unused] : state_->parties) {
+    wiring.workers[party] = {"memory://" + party, "", ""};
+  }
+  wiring.control = state_->control.make_client(driver);
+  wiring.make_link = [links = &state_->links](const std::string& self) {
+    return links->link(self);
+  };
+  return wiring;
+}
+
+void Simulation::kill(const std::string& party) {
+  state_->nodes.erase(party);
+  state_->links.lose(party, Error(Code::kPeerLost, party + " died"));
+}
+
+void Simulation::restart(const std::string& party) {
+  state_->nodes.erase(party);
+  state_->start(party);
+}
+
+Parts& Simulation::parts(const std::string& party) { return state_->nodes.at(party)->parts(); }
+
+}  // namespace curia

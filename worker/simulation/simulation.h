@@ -1,0 +1,52 @@
+// A whole cluster in one process: real workers, with the links in memory. A driver program runs on
+// it unchanged; it only gets its Wiring from here instead of from a cluster file.
+//
+// Thread: the Simulation belongs to one thread; what it starts has its own.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/link/wiring.h"
+#include "protocol/value.h"
+#include "worker/policy.h"
+
+namespace curia {
+
+class Node;
+class MemoryNetwork;
+class MemoryControlNetwork;
+struct Parts;
+
+struct SimulatedParty {
+  std::map<std::string, Value> datasets;
+  std::vector<Grant> grants;
+  std::int64_t memory_quota_bytes = 0;
+  std::int64_t lease_ms = 30'000;
+};
+
+class Simulation {
+ public:
+  Simulation(std::map<std::string, SimulatedParty> parties, std::vector<std::string> drivers);
+  ~Simulation();
+  Simulation(const Simulation&) = delete;
+  Simulation& operator=(const Simulation&) = delete;
+
+  // For one Session of this driver.
+  Wiring wiring(const std::string& driver) const;
+
+  // The party's worker dies with all it holds in memory, as if killed.
+  void kill(const std::string& party);
+  // And starts again, in the next epoch.
+  void restart(const std::string& party);
+  // A party's insides, for tests. REQUIRES: not killed.
+  Parts& parts(const std::string& party);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace curia
