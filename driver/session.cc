@@ -230,7 +230,8 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
                    .program = program->digest.hex(),
                    .output = program->graph.outputs[i].name,
                    .site = site};
-    refs.add(facts.output, {std::move(facts), keep_of(state_, type.device, request.outputs[i])});
+    refs.add(program->graph.outputs[i].name,
+             {std::move(facts), keep_of(state_, type.device, request.outputs[i])});
   }
   return refs;
 }

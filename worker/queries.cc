@@ -21,7 +21,7 @@ Error not_found(const std::string& uri) {
 
 void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<FetchRequest>(packet.metadata);
-  const std::shared_ptr<Session> session = held(conn, peer, packet.header).session;
+  const std::shared_ptr<WorkerSession> session = held(conn, peer, packet.header).session;
   const Uri uri = Uri::parse(request.uri);
   ++parts_.counters.fetches;
   if (auto object = session->find(uri)) {
@@ -37,7 +37,7 @@ void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
       });
 }
 
-void Server::deliver(ConnId conn, const Header& header, const std::shared_ptr<Session>& session,
+void Server::deliver(ConnId conn, const Header& header, const std::shared_ptr<WorkerSession>& session,
                      std::optional<Object> object) {
   if (object->value->is_error()) {
     try {
@@ -80,7 +80,7 @@ void Server::deliver(ConnId conn, const Header& header, const std::shared_ptr<Se
 
 void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<DescribeRequest>(packet.metadata);
-  const std::shared_ptr<Session> session = held(conn, peer, packet.header).session;
+  const std::shared_ptr<WorkerSession> session = held(conn, peer, packet.header).session;
   DescribeReply answer;
   if (!request.dataset.empty()) {
     const auto found = parts_.datasets.find(request.dataset);
@@ -113,7 +113,7 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
 
 void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<ListRequest>(packet.metadata);
-  const std::shared_ptr<Session> session = held(conn, peer, packet.header).session;
+  const std::shared_ptr<WorkerSession> session = held(conn, peer, packet.header).session;
   ListReply answer;
   if (request.datasets) {
     for (const auto& [name, dataset] : parts_.datasets) {

@@ -130,7 +130,7 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
                                       " sessions; try again when one has ended");
       }
       Held fresh;
-      fresh.session = std::make_shared<Session>(parts_, peer.principal, id,
+      fresh.session = std::make_shared<WorkerSession>(parts_, peer.principal, id,
                                                 [this](ConnId to, std::string frame) {
                                                   control_.send(to, {std::move(frame), {}});
                                                 });
@@ -283,7 +283,7 @@ void Server::on_tick() {
       end(sessions_.begin(), Error(Code::kSessionOver, "the worker is stopping"));
     }
   }
-  std::erase_if(closing_, [](const std::shared_ptr<Session>& session) {
+  std::erase_if(closing_, [](const std::shared_ptr<WorkerSession>& session) {
     return session->finished() && session.use_count() == 1;
   });
   if (stopping_ && closing_.empty()) {

@@ -53,7 +53,7 @@ class Server : private ControlEvents {
     bool greeted = false;
   };
   struct Held {
-    std::shared_ptr<Session> session;
+    std::shared_ptr<WorkerSession> session;
     std::uint64_t generation = 1;
     std::uint64_t next_sequence = 1;
     std::uint64_t last_task = 0;
@@ -82,7 +82,7 @@ class Server : private ControlEvents {
 
   // The session of a packet. Errors: kStaleEpoch; kSessionOver, also for one that never was.
   Held& held(ConnId conn, const Peer& peer, const Header& header);
-  void deliver(ConnId conn, const Header& header, const std::shared_ptr<Session>& session,
+  void deliver(ConnId conn, const Header& header, const std::shared_ptr<WorkerSession>& session,
                std::optional<Object> object);
   void reply(ConnId conn, const Header& header, std::uint16_t flags, std::string_view metadata);
   void fail(ConnId conn, const Header& header, const Error& error);
@@ -94,7 +94,7 @@ class Server : private ControlEvents {
   const Clock::time_point started_ = Clock::now();
   std::map<ConnId, Peer> conns_;
   std::map<SessionId, Held> sessions_;
-  std::vector<std::shared_ptr<Session>> closing_;
+  std::vector<std::shared_ptr<WorkerSession>> closing_;
   std::mutex stop_mutex_;
   std::condition_variable stopped_;
   bool stopping_ = false;

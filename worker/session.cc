@@ -18,7 +18,7 @@ Slice slice_of(const std::string& text) { return Slice::copy_of(std::string_view
 
 }  // namespace
 
-Session::Session(Parts& parts, std::string driver, SessionId id, Send send)
+WorkerSession::WorkerSession(Parts& parts, std::string driver, SessionId id, Send send)
     : parts_(parts),
       driver_(std::move(driver)),
       id_(id),
@@ -27,9 +27,9 @@ Session::Session(Parts& parts, std::string driver, SessionId id, Send send)
       send_(std::move(send)),
       thread_([this] { work(); }) {}
 
-Session::~Session() { thread_.join(); }
+WorkerSession::~WorkerSession() { thread_.join(); }
 
-void Session::enqueue(const Header& header, std::string_view metadata) {
+void WorkerSession::enqueue(const Header& header, std::string_view metadata) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) throw Error(Code::kSessionOver, "this session is over");
@@ -44,7 +44,7 @@ void Session::enqueue(const Header& header, std::string_view metadata) {
   wake_.notify_one();
 }
 
-void Session::resend(std::uint64_t sequence) {
+void WorkerSession::resend(std::uint64_t sequence) {
   std::string frame;
   {
     const std::lock_guard lock(mutex_);
@@ -57,12 +57,12 @@ void Session::resend(std::uint64_t sequence) {
   send_(conn_, std::move(frame));
 }
 
-void Session::acknowledge(std::uint64_t acked) {
+void WorkerSession::acknowledge(std::uint64_t acked) {
   const std::lock_guard lock(mutex_);
   while (!replies_.empty() && replies_.front().first < acked) replies_.pop_front();
 }
 
-void Session::cancel(std::uint64_t task) {
+void WorkerSession::cancel(std::uint64_t task) {
   const std::lock_guard lock(mutex_);
   if (task == 0) cancel_below_ = last_sequence_ + 1;
   const std::uint64_t running = running_task_;
@@ -72,14 +72,14 @@ void Session::cancel(std::uint64_t task) {
   for (const auto& [peer, lane] : lanes_) lane->cancel(running, error);
 }
 
-std::optional<Object> Session::find(const Uri& uri) const {
+std::optional<Object> WorkerSession::find(const Uri& uri) const {
   std::optional<Object> object;
   if (uri.scheme() == "mem") object = parts_.store->get(uri);
   if (object && (object->meta->principal != driver_ || object->meta->session != id_)) return {};
   return object;
 }
 
-void Session::when_ready(const Uri& uri, std::function<void(std::optional<Object>)> ready) {
+void WorkerSession::when_ready(const Uri& uri, std::function<void(std::optional<Object>)> ready) {
   bool over = false;
   {
     const std::lock_guard lock(mutex_);
@@ -107,12 +107,12 @@ void Session::when_ready(const Uri& uri, std::function<void(std::optional<Object
   }
 }
 
-std::uint64_t Session::queued() const {
+std::uint64_t WorkerSession::queued() const {
   const std::lock_guard lock(mutex_);
   return jobs_.size() + (running_task_ != 0 ? 1 : 0);
 }
 
-void Session::close(const Error& why) {
+void WorkerSession::close(const Error& why) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -128,7 +128,7 @@ void Session::close(const Error& why) {
   parts_.link->close(lane_session(driver_, id_, LaneUse::kFetches));
 }
 
-void Session::work() {
+void WorkerSession::work() {
   for (;;) {
     Job job;
     bool cancelled = false;
@@ -169,7 +169,7 @@ void Session::work() {
   finished_ = true;
 }
 
-void Session::execute(const Job& job) {
+void WorkerSession::execute(const Job& job) {
   try {
     std::string metadata;
     switch (static_cast<Kind>(job.header.kind)) {
@@ -198,7 +198,7 @@ void Session::execute(const Job& job) {
   }
 }
 
-std::string Session::prepare(std::string_view metadata) {
+std::string WorkerSession::prepare(std::string_view metadata) {
   const auto request = decode<PrepareRequest>(metadata);
   if (plans_.contains(request.digest)) return encode(Nothing{});
   if (static_cast<std::int64_t>(plans_.size() + bad_plans_.size()) >= kMaxPrepared) {
@@ -219,7 +219,7 @@ std::string Session::prepare(std::string_view metadata) {
   return encode(Nothing{});
 }
 
-std::string Session::run(std::string_view metadata) {
+std::string WorkerSession::run(std::string_view metadata) {
   auto request = decode<RunRequest>(metadata);
   if (request.task <= last_task_) {
     throw Error(Code::kInvalid, "task numbers must rise; " + std::to_string(request.task) +
@@ -290,7 +290,7 @@ std::string Session::run(std::string_view metadata) {
   }
 }
 
-void Session::store_failure(const Plan& plan, const RunRequest& request, const Error& error) {
+void WorkerSession::store_failure(const Plan& plan, const RunRequest& request, const Error& error) {
   for (const std::uint32_t i : plan.outputs) {
     auto meta = std::make_shared<ObjectMeta>();
     meta->type = plan.verified.output_type(plan.graph, i);
@@ -308,7 +308,7 @@ void Session::store_failure(const Plan& plan, const RunRequest& request, const E
   }
 }
 
-void Session::store(const std::string& uri_text, ValuePtr value,
+void WorkerSession::store(const std::string& uri_text, ValuePtr value,
                     std::shared_ptr<const ObjectMeta> meta) {
   const Uri uri = Uri::parse(uri_text);
   if (uri.scheme() != "mem") {
@@ -328,7 +328,7 @@ void Session::store(const std::string& uri_text, ValuePtr value,
   for (Waiter& waiter : woken) waiter.ready(object);
 }
 
-std::string Session::put(const Header& header, std::string_view metadata) {
+std::string WorkerSession::put(const Header& header, std::string_view metadata) {
   const auto request = decode<PutRequest>(metadata);
   try {
     return store_put(header, request);
@@ -349,7 +349,7 @@ std::string Session::put(const Header& header, std::string_view metadata) {
   }
 }
 
-std::string Session::store_put(const Header& header, const PutRequest& request) {
+std::string WorkerSession::store_put(const Header& header, const PutRequest& request) {
   if (request.type.device != parts_.party) {
     throw Error(Code::kInvalid, "this value is placed at " + request.type.device);
   }
@@ -389,7 +389,7 @@ std::string Session::store_put(const Header& header, const PutRequest& request) 
   return encode(PutReply{lineage});
 }
 
-std::string Session::release(std::string_view metadata) {
+std::string WorkerSession::release(std::string_view metadata) {
   const auto request = decode<ReleaseRequest>(metadata);
   if (static_cast<std::int64_t>(request.uris.size()) > kMaxUrisPerMessage) {
     throw Error(Code::kInvalid,
@@ -402,7 +402,7 @@ std::string Session::release(std::string_view metadata) {
   return encode(Nothing{});
 }
 
-void Session::pass_fence(std::uint64_t fence) {
+void WorkerSession::pass_fence(std::uint64_t fence) {
   std::vector<std::function<void(std::optional<Object>)>> late;
   {
     const std::lock_guard lock(mutex_);
@@ -419,7 +419,7 @@ void Session::pass_fence(std::uint64_t fence) {
   for (auto& ready : late) ready(std::nullopt);
 }
 
-void Session::reply(const Header& header, std::uint16_t flags, std::string_view metadata) {
+void WorkerSession::reply(const Header& header, std::uint16_t flags, std::string_view metadata) {
   Header answer = header;
   answer.kind = static_cast<std::uint16_t>(header.kind | flags);
   answer.epoch = parts_.epoch;
@@ -430,6 +430,6 @@ void Session::reply(const Header& header, std::uint16_t flags, std::string_view 
   replies_.emplace_back(header.sequence, std::move(packet));
 }
 
-void Session::flush() { send_(conn_, std::exchange(outbox_, {})); }
+void WorkerSession::flush() { send_(conn_, std::exchange(outbox_, {})); }
 
 }  // namespace curia

@@ -29,12 +29,12 @@ inline constexpr std::int64_t kMaxPrepared = 1024;  // programs a session
 inline constexpr std::int64_t kMaxUnackedReplies = 1 << 16;
 inline constexpr std::int64_t kMaxQueuedRequests = 1 << 17;
 
-class Session {
+class WorkerSession {
  public:
   using Send = std::function<void(ConnId, std::string frame)>;
 
-  Session(Parts& parts, std::string driver, SessionId id, Send send);
-  ~Session();  // REQUIRES: close() was called
+  WorkerSession(Parts& parts, std::string driver, SessionId id, Send send);
+  ~WorkerSession();  // REQUIRES: close() was called
 
   const std::string& driver() const { return driver_; }
   const SessionId& id() const { return id_; }
