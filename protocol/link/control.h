@@ -17,26 +17,34 @@
 
 namespace curia {
 
-// `head` is at most kMaxControlHead bytes, each payload slice at most kMaxControlPayload.
+// A message: `head` (not empty) and payload slices, at most kMaxControlFrames in all (the head
+// counts) and at most kMaxControlMessage bytes together.
 struct Frames {
   std::string head;
   std::vector<Slice> payload;
+
+  std::int64_t bytes() const;
 };
 
 inline constexpr std::int64_t kMaxControlMessage = (1 << 20) + (64 << 10);
 inline constexpr std::int64_t kMaxControlFrames = 64;
 
+// Errors: kInvalid, saying which limit is passed and by how much.
+void check_frames(const Frames& frames);
+
 // One peer's connection, never reused in the life of the endpoint.
 using ConnId = std::uint64_t;
 
-// Called on the endpoint's own thread, one call at a time. Must not block.
+// Called on the endpoint's own thread, one call at a time. Must not block. An exception that leaves
+// on_frames() ends the connection whose message it was.
 class ControlEvents {
  public:
   virtual ~ControlEvents() = default;
   // principal: server side, the name ZAP gave to the peer's key; client side, the server's name.
   virtual void on_frames(ConnId conn, const std::string& principal, Frames frames) = 0;
-  // The connection cannot be used any more (client side: refused, cut or silent; server side: a
-  // send found the peer gone). No further on_frames for `conn`.
+  // The connection cannot be used any more: refused, cut, silent, or the peer does not read what is
+  // sent to it. A server reports only connections it has seen a message from. No further on_frames
+  // for `conn`.
   virtual void on_gone(ConnId conn, const std::string& why) = 0;
   // At least every 100 ms, and whenever wake() was called.
   virtual void on_tick() = 0;
@@ -50,7 +58,10 @@ class ControlEndpoint {
   virtual void start(ControlEvents& events) = 0;
   // Queues the frames; never waits. Frames for a connection that is gone are dropped.
   // Errors: kInvalid when they exceed the limits above.
+  // Called from within a callback, it goes straight to the socket.
   virtual void send(ConnId conn, Frames frames) = 0;
+  // Ends the connection once what was sent to it has gone out: no callback for it afterwards, not
+  // even on_gone(); the peer is told on_gone().
   virtual void drop(ConnId conn) = 0;
   // Makes on_tick() run soon.
   virtual void wake() = 0;
