@@ -1,6 +1,9 @@
-// One row an op: how many operands and regions, which attributes, and the rule for its result
-// types. Kernels (worker/kernels) are rows of another table under the same names. To add an op, add
-// a row in the ops_*.cc file of its family and a kernel. Thread: immutable after start, any.
+// One row an op: how many operands and regions, which attributes, and the rule for its results'
+// types. What each op means, edges included, is in OPS.md. Kernels (worker/kernels) are rows of
+// another table under the same names. To add an op, add a row in the ops_*.cc file of its family
+// and a kernel.
+//
+// Thread: immutable after start, any.
 #pragma once
 
 #include <cstdint>

@@ -27,11 +27,9 @@ std::vector<Type> matmul(const OpContext& op) {
     refuse("expected two operands of one dtype of numbers, found " + brief(a) + " and " + brief(b) +
            "; cast first");
   }
-  const bool known =
-      (rank(a) == 2 && (rank(b) == 2 || rank(b) == 1)) || (rank(a) == 1 && rank(b) == 2);
-  if (!known) {
-    refuse("expected matrix by matrix, matrix by vector or vector by matrix, found " + brief(a) +
-           " and " + brief(b) + "; reshape first");
+  if (rank(a) < 1 || rank(a) > 2 || rank(b) < 1 || rank(b) > 2) {
+    refuse("expected two operands that are matrices or vectors, found " + brief(a) + " and " +
+           brief(b) + "; reshape first");
   }
   same_extent(a.shape.back(), b.shape.front(),
               "expected the last extent of operand 0 to equal the first of operand 1");
@@ -125,13 +123,16 @@ std::vector<Type> slice(const OpContext& op) {
   }
   TensorType result = x;
   for (std::size_t d = 0; d < x.shape.size(); ++d) {
-    if (starts[d] < 0 || ends[d] < starts[d] || steps[d] < 1) {
-      refuse("expected 0 <= start <= end and step >= 1 at dimension " + std::to_string(d) +
-             ", found " + std::to_string(starts[d]) + ", " + std::to_string(ends[d]) + " and " +
-             std::to_string(steps[d]) + "; positions count from the front");
+    if (steps[d] < 1) {
+      refuse("expected a step of at least 1 at dimension " + std::to_string(d) + ", found " +
+             std::to_string(steps[d]));
     }
-    if (x.shape[d] == kUnknown) continue;
-    const std::int64_t length = std::min(ends[d], x.shape[d]) - std::min(starts[d], x.shape[d]);
+    const std::int64_t extent = x.shape[d];
+    if (extent == kUnknown) continue;
+    const auto bound = [extent](std::int64_t at) {
+      return std::clamp<std::int64_t>(at < 0 ? at + extent : at, 0, extent);
+    };
+    const std::int64_t length = std::max<std::int64_t>(bound(ends[d]) - bound(starts[d]), 0);
     result.shape[d] = length == 0 ? 0 : (length - 1) / steps[d] + 1;
   }
   return {placed(op, std::move(result))};

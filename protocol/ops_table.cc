@@ -50,6 +50,16 @@ const std::vector<std::string>& names_attr(const OpContext& op, std::string_view
   return names;
 }
 
+// A column that rows are matched or grouped by.
+const ColumnType& key_at(const ColumnIndex& index, std::string_view name) {
+  const ColumnType& column = index.at(name);
+  if (is_float(column.dtype)) {
+    refuse("expected the key " + in_quotes(name) + " to hold strings, integers or bool, found " +
+           std::string(dtype_name(column.dtype)) + "; cast it first");
+  }
+  return column;
+}
+
 // The extent of a column's tensor. Errors: unless it has one dimension.
 std::int64_t column_rows(const OpContext& op, std::size_t i) {
   const TensorType& tensor = tensor_operand(op, i);
@@ -87,8 +97,8 @@ std::vector<Type> join(const OpContext& op) {
   const ColumnIndex right_index(right);
   const auto& on = names_attr(op, "on");
   for (const std::string& key : on) {
-    const DType a = left_index.at(key).dtype;
-    const DType b = right_index.at(key).dtype;
+    const DType a = key_at(left_index, key).dtype;
+    const DType b = key_at(right_index, key).dtype;
     if (a != b) {
       refuse("expected the key " + in_quotes(key) + " to have one dtype in both tables, found " +
              std::string(dtype_name(a)) + " and " + std::string(dtype_name(b)));
@@ -146,7 +156,9 @@ std::vector<Type> group_by(const OpContext& op) {
   const TableType& table = table_operand(op, 0);
   const ColumnIndex index(table);
   TableType result{{}, kUnknown};
-  for (const std::string& key : names_attr(op, "keys")) result.columns.push_back(index.at(key));
+  for (const std::string& key : names_attr(op, "keys")) {
+    result.columns.push_back(key_at(index, key));
+  }
   for (const std::string& spec : names_attr(op, "aggs")) {
     result.columns.push_back(aggregate(index, spec));
   }

@@ -162,7 +162,8 @@ TEST_CASE("Op rules: matmul") {
   CHECK(infer("matmul", {"f64[?,3]", "f64[3,4]"}) == "f64[?,4]");
   CHECK(infer("matmul", {"f64[2,?]", "f64[3,4]"}) == "f64[2,4]");
   refused(infer("matmul", {"f64[2,3]", "f64[4,3]"}), "found 3 and 4");
-  refused(infer("matmul", {"f64[3]", "f64[3]"}), "reshape first");
+  CHECK(infer("matmul", {"f64[3]", "f64[3]"}) == "f64[]");
+  refused(infer("matmul", {"f64[]", "f64[3]"}), "reshape first");
   refused(infer("matmul", {"f64[1,2,3]", "f64[3,4]"}), "reshape first");
   refused(infer("matmul", {"f64[2,3]", "f32[3,4]"}), "cast first");
 }
@@ -192,8 +193,14 @@ TEST_CASE("Op rules: shape ops") {
               {{"starts", ints({1})}, {"ends", ints({8})}, {"steps", ints({3})}}) == "f64[3]");
   CHECK(infer("slice", {"f64[?]"}, {{"starts", ints({0})}, {"ends", ints({5})}}) == "f64[?]");
   CHECK(infer("slice", {"f64[3]"}, {{"starts", ints({5})}, {"ends", ints({9})}}) == "f64[0]");
-  refused(infer("slice", {"f64[3]"}, {{"starts", ints({-1})}, {"ends", ints({3})}}), "start");
-  refused(infer("slice", {"f64[3]"}, {{"starts", ints({2})}, {"ends", ints({1})}}), "end");
+  CHECK(infer("slice", {"f64[7]"}, {{"starts", ints({-3})}, {"ends", ints({INT64_MAX})}}) ==
+        "f64[3]");
+  CHECK(infer("slice", {"f64[7]"}, {{"starts", ints({INT64_MIN})}, {"ends", ints({-1})}}) ==
+        "f64[6]");
+  CHECK(infer("slice", {"f64[3]"}, {{"starts", ints({2})}, {"ends", ints({1})}}) == "f64[0]");
+  refused(infer("slice", {"f64[3]"},
+                {{"starts", ints({0})}, {"ends", ints({1})}, {"steps", ints({0})}}),
+          "a step of at least 1");
   refused(infer("slice", {"f64[3,3]"}, {{"starts", ints({0})}, {"ends", ints({1})}}), "each of");
   CHECK(infer("gather", {"f64[5,4]", "i64[7]"}, {{"axis", i64(1)}}) == "f64[5,7]");
   refused(infer("gather", {"f64[5]", "i32[7]"}, {{"axis", i64(0)}}), "i64[k]");
@@ -237,12 +244,15 @@ TEST_CASE("Op rules: tables") {
         "table[?]{id:string,age:i32,pay:f64,ok:bool,city:string}");
   refused(infer("join", {t, "table[3]{id:string,pay:f32}"}, {{"on", strings({"id"})}}),
           "both tables have a column \"pay\"");
+  refused(infer("join", {t, "table[3]{pay:f64}"}, {{"on", strings({"pay"})}}), "found f64");
   refused(infer("join", {t, "table[3]{id:i64}"}, {{"on", strings({"id"})}}), "string and i64");
   CHECK(infer("group_by", {t},
               {{"keys", strings({"id"})},
                {"aggs", strings({"sum:age:a", "mean:age:b", "min:pay:c", "count:id:d", "sum:ok:e",
                                  "max:age:f"})}}) ==
         "table[?]{id:string,a:i64,b:f64,c:f64,d:i64,e:i64,f:i32}");
+  refused(infer("group_by", {t}, {{"keys", strings({"pay"})}, {"aggs", strings({"sum:age:a"})}}),
+          "the key \"pay\" to hold strings, integers or bool");
   const auto aggs = [&](const char* agg) {
     return infer("group_by", {t}, {{"keys", strings({"id"})}, {"aggs", strings({agg})}});
   };
