@@ -145,6 +145,11 @@ Type want_type(const Json& json, const Path& path) {
 
 namespace {
 
+// As found(), but for elements of constants, which no message repeats.
+std::string kind_of_json(const Json& json) {
+  return json.is_number() ? "found a number" : std::string("found a ") + json.type_name();
+}
+
 template <class T, class Bits>
 T want_float(const Json& json, const Path& path) {
   if (json.is_number()) {
@@ -165,25 +170,27 @@ T want_float(const Json& json, const Path& path) {
       if (std::isnan(value)) return value;
     }
   }
-  path.fail("expected a number, \"nan\", \"inf\" or \"-inf\", " + found(json));
+  path.fail("expected a number, \"nan\", \"inf\" or \"-inf\", " + kind_of_json(json));
 }
 
 template <class T>
 T want_element(const Json& json, const Path& path) {
   if constexpr (std::is_same_v<T, bool>) {
-    if (!json.is_boolean()) path.fail("expected true or false, " + found(json));
+    if (!json.is_boolean()) path.fail("expected true or false, " + kind_of_json(json));
     return json.get<bool>();
   } else if constexpr (std::is_same_v<T, double>) {
     return want_float<double, std::uint64_t>(json, path);
   } else if constexpr (std::is_same_v<T, float>) {
     return want_float<float, std::uint32_t>(json, path);
   } else if constexpr (std::is_same_v<T, std::uint64_t>) {
-    if (!json.is_number_unsigned()) path.fail("expected an integer from 0, " + found(json));
+    if (!json.is_number_unsigned()) path.fail("expected an integer from 0, " + kind_of_json(json));
     return json.get<std::uint64_t>();
   } else {
-    const std::int64_t value = want_int(json, path);
-    if (!std::in_range<T>(value)) {
-      path.fail("expected an integer in the range of the dtype, " + found(json));
+    const bool fits = json.is_number_integer() &&
+                      !(json.is_number_unsigned() && json.get<std::uint64_t>() > INT64_MAX);
+    const std::int64_t value = fits ? json.get<std::int64_t>() : 0;
+    if (!fits || !std::in_range<T>(value)) {
+      path.fail("expected an integer in the range of the dtype, " + kind_of_json(json));
     }
     return static_cast<T>(value);
   }

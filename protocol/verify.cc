@@ -24,6 +24,11 @@ using Bytes = std::map<std::string, std::int64_t>;
 
 std::string number(std::int64_t value) { return std::to_string(value); }
 
+// "1 operand", "2 operands".
+std::string counted(std::int64_t count, const std::string& noun) {
+  return number(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
 // The kinds of enclosing region that matter to an op.
 struct Place {
   std::int64_t depth = 0;
@@ -123,8 +128,8 @@ class Verifier {
       }
       if (output.value >= out_.body.types.size()) {
         refuse("output " + in_quotes(output.name) + " is %" + number(output.value) +
-               ", which is not defined: the graph has " + number(size_of(out_.body.types)) +
-               " values");
+               ", which is not defined: the graph has " +
+               counted(size_of(out_.body.types), "value"));
       }
     }
   }
@@ -219,11 +224,12 @@ class Verifier {
     const std::int64_t most = spec.max_operands < 0 ? kMaxOperands : spec.max_operands;
     if (operands < spec.min_operands || operands > most) {
       refuse("expected " + number(spec.min_operands) +
-             (most == spec.min_operands ? "" : " to " + number(most)) + " operands, found " +
-             number(operands));
+             (most == spec.min_operands ? "" : " to " + number(most)) +
+             (most == 1 ? " operand, found " : " operands, found ") + number(operands));
     }
     if (size_of(op.regions) != spec.regions) {
-      refuse("expected " + number(spec.regions) + " regions, found " + number(size_of(op.regions)));
+      refuse("expected " + counted(spec.regions, "region") + ", found " +
+             number(size_of(op.regions)));
     }
     for (const std::string_view key : spec.required_attrs) {
       if (!op.attrs.contains(std::string(key))) {
@@ -282,8 +288,8 @@ class Verifier {
       if (id >= next) continue;
       if (k == i) return "a result of this very op: a cycle";
       return "a result of op " + in_quotes(ops[k].name) + ", " +
-             number(static_cast<std::int64_t>(k - i)) +
-             " ops later: a cycle or a wrong order; an op can only use what is defined before it";
+             counted(static_cast<std::int64_t>(k - i), "op") +
+             " later: a cycle or a wrong order; an op can only use what is defined before it";
     }
     return "which is not defined: " + number(next) +
            " values are visible here (a region sees its own parameters and results only)";
@@ -334,7 +340,7 @@ class Verifier {
     for (const ValueId id : region.results) {
       if (id >= typed.types.size()) {
         refuse("region " + name + " gives %" + number(id) + ", which is not defined: it has " +
-               number(size_of(typed.types)) + " values");
+               counted(size_of(typed.types), "value"));
       }
       charge(typed.types[id]);
       results.push_back(typed.types[id]);

@@ -33,6 +33,15 @@ void check_unique(std::string_view bytes) {
   CHECK(encode_graph(graph) == bytes);
 }
 
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+  }
+  return text;
+}
+
 Region nested(int depth) {
   Region region;
   if (depth > 0) {
@@ -148,6 +157,25 @@ TEST_CASE("Graph bytes: call sites are not part of the digest, everything else i
   CHECK(program_digest(renamed) != program_digest(graph));
   const Digest library = sha256({});
   CHECK(program_digest(encode_graph(graph), {&library, 1}) != program_digest(graph));
+}
+
+TEST_CASE("Graph bytes: the bytes and the digest of a known program stay what they are") {
+  const Graph graph = graph_of(
+      {{"x", type("f64[2] @a")}},
+      {Op{"sum", "a", {0}, {{"axes", ints({0})}, {"keep_dims", true}}, {}, 1}}, {{"y", 1}});
+  // clang-format off
+  CHECK(hex(encode_graph(graph)) ==
+        "43554701" "04706c616e"             // format, name
+        "01" "0178" "000a0104" "0161"       // one input: x, f64[2] @a
+        "01" "0373756d" "0161" "0100"       // one op: sum at a of %0
+        "02" "0461786573" "040100"          // two attributes: axes=[0],
+        "096b6565705f64696d73" "0001"       // keep_dims=true
+        "00"                                // no regions
+        "01" "0179" "01");                  // one output: y = %1
+  // clang-format on
+  // SHA-256 over the domain, the op set version, the bytes and the number of libraries.
+  CHECK(program_digest(graph).hex() ==
+        "1ab39e5051716abdc443985ea163b4b8195165b2f1f1798f90a822e0231f9e04");
 }
 
 TEST_CASE("Graph bytes: the debug section brings the call sites back") {

@@ -142,7 +142,7 @@ TEST_CASE("verify: undefined, later and cyclic values are told apart") {
   CHECK(refusal({op("neg", "alice", {1})}) ==
         "INVALID at op neg (plan.cc:7): operand 0 is %1, a result of this very op: a cycle");
   CHECK(refusal({op("neg", "alice", {2}), op("exp", "alice", {1})}) ==
-        "INVALID at op neg (plan.cc:7): operand 0 is %2, a result of op \"exp\", 1 ops later: a "
+        "INVALID at op neg (plan.cc:7): operand 0 is %2, a result of op \"exp\", 1 op later: a "
         "cycle or a wrong order; an op can only use what is defined before it");
 }
 
@@ -165,7 +165,7 @@ TEST_CASE("verify: bad and duplicate names of inputs, outputs, devices") {
   CHECK(refusal({}, {{"o", 0}, {"o", 0}}) == "INVALID: two outputs are called \"o\"");
   CHECK(refusal({}, {{"o/", 0}}) != "accepted");
   CHECK(refusal({}, {{"o", 1}}) ==
-        "INVALID: output \"o\" is %1, which is not defined: the graph has 1 values");
+        "INVALID: output \"o\" is %1, which is not defined: the graph has 1 value");
   CHECK(refusal({op("iota", "al ice", {}, {{"count", std::int64_t{1}}})}) != "accepted");
 }
 
@@ -286,7 +286,7 @@ TEST_CASE("verify: cond wants a predicate, fitting parameters and equal branches
   CHECK(control_refusal(op("cond", "alice", {1, 0}, {}, {same, Region{{}, {}, {}}})) ==
         "expected region else to have a parameter for each of the 1 operands, found 0");
   CHECK(control_refusal(op("cond", "alice", {1, 0}, {}, {same, Region{{kState}, {}, {4}}})) ==
-        "region else gives %4, which is not defined: it has 1 values");
+        "region else gives %4, which is not defined: it has 1 value");
 }
 
 TEST_CASE("verify: while wants a test of one bool, and carries values of unchanged types") {
