@@ -31,8 +31,9 @@ Connection::Connection(Wiring wiring, ConnectionOptions options)
     worker.down_since = now;
   }
   if (!options_.tool) {
-    link_ = wiring_.make_link(driver_peer(session_));
-    dialer_ = wiring_.dialer_of ? wiring_.dialer_of(*link_) : nullptr;
+    SessionLink made = wiring_.make_link(driver_peer(session_));
+    link_ = std::move(made.link);
+    dialer_ = made.dialer;
   }
   wiring_.control->start(*this);
 }

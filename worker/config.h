@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "protocol/type.h"
@@ -23,10 +24,9 @@ struct DatasetConfig {
 
 struct WorkerConfig {
   std::string party;
-  std::string control;     // "host:port" to listen on; port 0: chosen by the system
-  std::string data;        // likewise, for the data plane
-  std::string secret_key;  // CURVE, Z85
-  std::string public_key;
+  std::string control;   // "host:port" to listen on; port 0: chosen by the system
+  std::string data;      // likewise, for the data plane
+  std::string key_file;  // of the worker's own key pair
   std::map<std::string, PeerConfig> parties;   // the other workers
   std::map<std::string, std::string> drivers;  // name -> public key
   std::map<std::string, DatasetConfig> datasets;
@@ -35,7 +35,7 @@ struct WorkerConfig {
   std::int64_t lease_ms = 30'000;
   std::string state_dir;
   std::string log_level = "info";
-  std::string ready_file;  // written when the worker listens: {"control": ..., "data": ...}
+  std::string ready_file;  // written once the worker listens, with its ports
 };
 
 // Errors: kInvalid, naming file, field and what is expected.

@@ -37,8 +37,8 @@ void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
       });
 }
 
-void Server::deliver(ConnId conn, const Header& header, const std::shared_ptr<WorkerSession>& session,
-                     std::optional<Object> object) {
+void Server::deliver(ConnId conn, const Header& header,
+                     const std::shared_ptr<WorkerSession>& session, std::optional<Object> object) {
   if (object->value->is_error()) {
     try {
       object->value->check();

@@ -131,9 +131,9 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
       }
       Held fresh;
       fresh.session = std::make_shared<WorkerSession>(parts_, peer.principal, id,
-                                                [this](ConnId to, std::string frame) {
-                                                  control_.send(to, {std::move(frame), {}});
-                                                });
+                                                      [this](ConnId to, std::string frame) {
+                                                        control_.send(to, {std::move(frame), {}});
+                                                      });
       at = sessions_.emplace(id, std::move(fresh)).first;
       options_.log("session " + session_hex(id).substr(0, 8) + " of " + peer.principal + " opened");
     }

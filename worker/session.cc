@@ -309,7 +309,7 @@ void WorkerSession::store_failure(const Plan& plan, const RunRequest& request, c
 }
 
 void WorkerSession::store(const std::string& uri_text, ValuePtr value,
-                    std::shared_ptr<const ObjectMeta> meta) {
+                          std::shared_ptr<const ObjectMeta> meta) {
   const Uri uri = Uri::parse(uri_text);
   if (uri.scheme() != "mem") {
     throw Error(Code::kInvalid,

@@ -19,15 +19,18 @@ struct WorkerAddress {
   std::string host;  // for the data port
 };
 
+// A driver's link, and its dialing side: null in the simulation, else it lives as long as the link.
+struct SessionLink {
+  std::shared_ptr<Link> link;
+  Dialer* dialer = nullptr;
+};
+
 struct Wiring {
   std::string driver;  // the principal
   std::map<std::string, WorkerAddress> workers;
   std::shared_ptr<ControlClient> control;
-  // The link of one session; `self` is driver_peer(session).
-  std::function<std::shared_ptr<Link>(const std::string& self)> make_link;
-  // The dialing side of such a link; null in the simulation.
-  std::function<Dialer*(Link&)> dialer_of;
-  std::shared_ptr<void> keep;  // whatever must live as long
+  // A link of one session; `self` is driver_peer(session).
+  std::function<SessionLink(const std::string& self)> make_link;
 };
 
 }  // namespace curia

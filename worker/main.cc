@@ -1,0 +1,126 @@
+// curia-worker: one party's worker process.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <thread>
+
+#include "protocol/error.h"
+#include "protocol/link/data_dialer.h"
+#include "protocol/link/keys.h"
+#include "protocol/link/zmq_control.h"
+#include "store/csv.h"
+#include "worker/config.h"
+#include "worker/node.h"
+#include "worker/state_dir.h"
+
+namespace curia {
+namespace {
+
+std::map<std::string, Dataset> read_datasets(const WorkerConfig& config) {
+  std::map<std::string, Dataset> datasets;
+  for (const auto& [name, dataset] : config.datasets) {
+    CsvOptions options;
+    if (!dataset.columns.empty()) options.columns = dataset.columns;
+    datasets.emplace(name, make_dataset(config.party, read_csv(dataset.csv, options)));
+  }
+  return datasets;
+}
+
+void write_ready_file(const std::string& path, const std::string& control, int data_port) {
+  if (path.empty()) return;
+  const std::string fresh = path + ".new";
+  std::ofstream(fresh) << "{\"control\": \"" << control << "\", \"data_port\": " << data_port
+                       << ", \"pid\": " << getpid() << "}\n";
+  std::rename(fresh.c_str(), path.c_str());
+}
+
+void serve(const std::string& config_path, const sigset_t& signals) {
+  const WorkerConfig config = read_worker_config(config_path);
+  spdlog::set_level(spdlog::level::from_str(config.log_level));
+  StateDir state(config.state_dir);
+  const KeyPair keys = load_keys(config.key_file);
+
+  ZmqServerOptions control;
+  control.keys = keys;
+  control.bind = "tcp://" + config.control;
+  for (const auto& [name, peer] : config.parties) control.principals[peer.key] = name;
+  for (const auto& [name, key] : config.drivers) control.principals[key] = name;
+  auto server = std::make_unique<ZmqControlServer>(std::move(control));
+
+  DataLinkOptions data;
+  data.self = config.party;
+  const auto [data_host, data_port] = split_host_port(config.data);
+  data.host = numeric_host(data_host);
+  data.port = data_port;
+  data.dials = [party = config.party](const std::string& peer) {
+    return !peer.starts_with("driver/") && party < peer;
+  };
+  data.on_need_dial = [](const std::string&) {};  // Peers looks for itself
+  auto link = std::make_shared<DataLink>(std::move(data));
+  DataDialer dialer(*link);
+
+  NodeOptions options;
+  options.party = config.party;
+  options.epoch = state.next_epoch();
+  options.datasets = read_datasets(config);
+  options.grants = config.grants;
+  options.memory_quota_bytes = config.memory_quota_bytes;
+  options.lease_ms = config.lease_ms;
+  options.helpers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())) - 1;
+  for (const auto& [name, key] : config.drivers) options.drivers.insert(name);
+  for (const auto& [name, peer] : config.parties) {
+    options.peers[name] = {"tcp://" + peer.control, peer.key, split_host_port(peer.control).first};
+  }
+  options.log = [](const std::string& line) { spdlog::info("{}", line); };
+  const std::uint64_t epoch = options.epoch;
+  const std::string endpoint = server->endpoint();
+  Node node(std::move(options), std::move(server),
+            std::make_unique<ZmqControlClient>(ZmqClientOptions{.keys = keys}), link, &dialer);
+  spdlog::info("worker of {} listens: control {}, data port {}, epoch {}", config.party, endpoint,
+               link->port(), epoch);
+  write_ready_file(config.ready_file, endpoint, link->port());
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("worker of {} stops on signal {}", config.party, signal);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("curia-worker: holds one party's data and computes on it");
+  std::string config;
+  bool check = false;
+  app.add_option("--config", config, "configuration (JSON), see worker/README.md")->required();
+  app.add_flag("--check", check, "check the configuration and its files, then exit");
+  CLI11_PARSE(app, argc, argv);
+  // Before any thread is made, so that all of them leave these signals to sigwait().
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("curia"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  try {
+    if (check) {
+      const WorkerConfig known = read_worker_config(config);
+      load_keys(known.key_file);
+      read_datasets(known);
+      std::puts("the configuration is good");
+      return 0;
+    }
+    serve(config, signals);
+    return 0;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "curia-worker: %s\n", error.what());
+    return error.code() == Code::kInvalid || error.code() == Code::kNotFound ? 2 : 1;
+  }
+}
+
+}  // namespace
+}  // namespace curia
+
+int main(int argc, char** argv) { return curia::run(argc, argv); }

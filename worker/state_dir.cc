@@ -1,0 +1,78 @@
+#include "worker/state_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+
+#include "protocol/error.h"
+#include "protocol/fields.h"
+
+namespace curia {
+namespace {
+
+[[noreturn]] void fail(const std::string& what, const std::string& path) {
+  throw Error(Code::kInvalid, "cannot " + what + " " + path + ": " + std::strerror(errno));
+}
+
+// Closes a descriptor at the end of its scope.
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+}  // namespace
+
+StateDir::StateDir(const std::string& path) : path_(path) {
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  if (error) throw Error(Code::kInvalid, "cannot make " + path_ + ": " + error.message());
+  ::chmod(path_.c_str(), 0700);
+  const std::string lock = path_ + "/lock";
+  lock_ = ::open(lock.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  if (lock_ < 0) fail("open", lock);
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(lock_);
+    throw Error(Code::kInvalid, "another worker is running with state_dir " + path_);
+  }
+}
+
+StateDir::~StateDir() { ::close(lock_); }
+
+std::uint64_t StateDir::next_epoch() {
+  const std::string path = path_ + "/epoch";
+  std::uint64_t epoch = 0;
+  if (std::filesystem::exists(path)) {
+    const std::string text = read_file(path);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), epoch);
+    if (error != std::errc() || epoch == 0 || epoch == UINT64_MAX) {
+      throw Error(Code::kCorrupt, path +
+                                      " does not hold an epoch; restore it, or remove the whole "
+                                      "state_dir if its stored objects are not needed");
+    }
+  }
+  ++epoch;
+  const std::string fresh = path + ".new";
+  const std::string text = std::to_string(epoch) + "\n";
+  {
+    const Descriptor file{::open(fresh.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600)};
+    if (file.fd < 0) fail("write", fresh);
+    if (::write(file.fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+        ::fsync(file.fd) != 0) {
+      fail("write", fresh);
+    }
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) fail("replace", path);
+  const Descriptor folder{::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (folder.fd < 0 || ::fsync(folder.fd) != 0) fail("sync", path_);
+  return epoch;
+}
+
+}  // namespace curia
