@@ -17,7 +17,7 @@ bool Inbox::wants(std::uint64_t task) const {
 
 void Inbox::put(const Tag& tag, Message message) { messages_.emplace(tag, std::move(message)); }
 
-std::optional<Message> Inbox::take(const Tag& tag, std::int64_t max_body) {
+std::optional<Message> Inbox::take(const Tag& tag) {
   const auto found = messages_.lower_bound(tag);
   if (found == messages_.end() || found->first != tag) {
     check(tag);
@@ -25,7 +25,6 @@ std::optional<Message> Inbox::take(const Tag& tag, std::int64_t max_body) {
   }
   Message message = std::move(found->second);
   messages_.erase(found);
-  if (message.body.size > max_body) throw body_too_long(tag, message.body.size, max_body);
   return message;
 }
 
@@ -101,10 +100,11 @@ std::int64_t check_message(const Slice& head, const std::vector<Slice>& body) {
   return size;
 }
 
-Error body_too_long(const Tag& tag, std::int64_t found, std::int64_t most) {
-  return Error(Code::kCorrupt, "expected at most " + std::to_string(most) + " bytes for " +
-                                   tag_text(tag) + ", found a message of " + std::to_string(found) +
-                                   "; the two sides do not run the same program");
+void check_body(const Tag& tag, std::int64_t found, std::int64_t max_body) {
+  if (found <= max_body) return;
+  throw Error(Code::kCorrupt, "expected at most " + std::to_string(max_body) + " bytes for " +
+                                  tag_text(tag) + ", found a message of " + std::to_string(found) +
+                                  "; the two sides do not run the same program");
 }
 
 }  // namespace curia

@@ -31,12 +31,9 @@ class Inbox {
   void put(const Tag& tag, Message message);
 
   // The oldest message with this tag, nullopt when there is none yet.
-  // Errors: the task's failure; kInvalid when the task is finished; kCorrupt when the body is
-  // longer than max_body; what end() or close() gave, when no message is left.
-  std::optional<Message> take(const Tag& tag, std::int64_t max_body);
-
-  // Throws like take() would, for a message that is known not to be here.
-  void check(const Tag& tag) const;
+  // Errors: the task's failure; kInvalid when the task is finished; what end() or close() gave,
+  // when no message is left.
+  std::optional<Message> take(const Tag& tag);
 
   // These drop messages and return how many bytes of heads and bodies went, and count them.
   struct Dropped {
@@ -54,6 +51,8 @@ class Inbox {
   bool full_of_failures() const { return failed_.size() >= kMaxFailedTasks; }
 
  private:
+  void check(const Tag& tag) const;
+
   using Messages = std::multimap<Tag, Message>;
   Dropped drop(Messages::iterator begin, Messages::iterator end);
 
@@ -71,7 +70,7 @@ Slice join(std::vector<Slice> parts);
 // Checks of every send(). Returns the size of the body. Errors: kInvalid beyond the limits.
 std::int64_t check_message(const Slice& head, const std::vector<Slice>& body);
 
-// The error of recv() whose message is longer than what the types allow.
-Error body_too_long(const Tag& tag, std::int64_t found, std::int64_t most);
+// The check of every recv(). Errors: kCorrupt when the body is longer than what the types allow.
+void check_body(const Tag& tag, std::int64_t found, std::int64_t max_body);
 
 }  // namespace curia

@@ -135,7 +135,10 @@ class MemoryLane : public Lane {
   Message recv(const Tag& tag, std::int64_t max_body, SteadyTime deadline) override {
     std::unique_lock lock(in_->mutex);
     while (true) {
-      if (auto message = in_->inbox.take(tag, max_body)) return *std::move(message);
+      if (auto message = in_->inbox.take(tag)) {
+        check_body(tag, message->body.size, max_body);
+        return *std::move(message);
+      }
       if (std::chrono::steady_clock::now() >= deadline) {
         throw Error(Code::kTimeout, self_ + " waited for " + peer_ + " to send the message of " +
                                         tag_text(tag) + " until the deadline");
