@@ -56,7 +56,7 @@ Wiring Simulation::wiring(const std::string& driver) const {
   }
   wiring.control = state_->control.make_client(driver);
   wiring.make_link = [links = &state_->links](const std::string& self) {
-    return links->link(self);
+    return SessionLink{links->link(self), nullptr};
   };
   return wiring;
 }
