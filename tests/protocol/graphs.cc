@@ -77,21 +77,7 @@ void grow(Random& random, std::vector<Op>& ops, std::vector<Type>& values, std::
   for (std::int64_t tries = 0; tries < 40 * count && std::ssize(ops) < count; ++tries) {
     const OpSpec& spec = pick(random, table);
     if (spec.regions > 0 && depth >= 2) continue;
-    Op op;
-    op.name = spec.name;
-    op.device = pick(random, kParties);
-    const std::int64_t most = spec.max_operands < 0 ? 3 : spec.max_operands;
-    for (std::int64_t n = pick(random, std::min<std::int64_t>(spec.min_operands, most), most);
-         n > 0 && !values.empty(); --n) {
-      op.operands.push_back(static_cast<ValueId>(random() % values.size()));
-      if (spec.same_device) op.device = values[op.operands[0]].device;
-    }
-    for (const std::string_view key : spec.required_attrs) {
-      op.attrs.emplace(key, random_attr(random, key));
-    }
-    for (const std::string_view key : spec.optional_attrs) {
-      if (random() % 2 == 0) op.attrs.emplace(key, random_attr(random, key));
-    }
+    Op op = random_op(random, spec, values);
     std::vector<Type> fed;
     for (const ValueId id : op.operands) fed.push_back(values[id]);
     if (op.name == "cond" && !fed.empty()) fed.erase(fed.begin());
@@ -185,6 +171,24 @@ std::vector<Op> wild_ops(Random& random, int depth) {
 }
 
 }  // namespace
+
+Op random_op(Random& random, const OpSpec& spec, const std::vector<Type>& values) {
+  Op op;
+  op.name = spec.name;
+  op.device = pick(random, kParties);
+  const std::int64_t most = spec.max_operands < 0 ? 3 : spec.max_operands;
+  for (std::int64_t n = pick(random, spec.min_operands, most); n > 0 && !values.empty(); --n) {
+    op.operands.push_back(static_cast<ValueId>(random() % values.size()));
+    if (spec.same_device) op.device = values[op.operands[0]].device;
+  }
+  for (const std::string_view key : spec.required_attrs) {
+    op.attrs.emplace(key, random_attr(random, key));
+  }
+  for (const std::string_view key : spec.optional_attrs) {
+    if (random() % 2 == 0) op.attrs.emplace(key, random_attr(random, key));
+  }
+  return op;
+}
 
 Graph random_graph(Random& random) {
   std::vector<GraphInput> inputs = {{"x", type("f64[4,3] @alice")},

@@ -50,6 +50,9 @@ using Random = std::mt19937_64;
 
 // One that verify() accepts, with most ops of the table and nested regions.
 Graph random_graph(Random& random);
+// An op of that name on any of the values, with attributes of the right kinds; no regions.
+// verify() may well refuse it.
+Op random_op(Random& random, const OpSpec& spec, const std::vector<Type>& values);
 // Any tree of the data structure, mostly nonsense, but one that has a byte form.
 Graph wild_graph(Random& random);
 
