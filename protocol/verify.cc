@@ -29,12 +29,6 @@ std::string counted(std::int64_t count, const std::string& noun) {
   return number(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
-// The kinds of enclosing region that matter to an op.
-struct Place {
-  std::int64_t depth = 0;
-  bool in_for_body = false;
-};
-
 // What a region costs, beside its types.
 struct Cost {
   std::int64_t steps = 0;
@@ -94,7 +88,7 @@ class Verifier {
     if (!graph_.name.empty()) check_name(graph_.name, "graph");
     Cost cost;
     inputs(cost);
-    body(graph_.ops, {}, out_.body, cost);
+    body(graph_.ops, false, out_.body, cost);
     outputs();
     out_.steps = cost.steps;
     out_.bytes = std::move(cost.peak);
@@ -181,10 +175,10 @@ class Verifier {
 
   static std::int64_t size_of(const auto& list) { return static_cast<std::int64_t>(list.size()); }
 
-  void body(const std::vector<Op>& ops, Place place, TypedRegion& out, Cost& cost) {
+  void body(const std::vector<Op>& ops, bool in_for_body, TypedRegion& out, Cost& cost) {
     for (std::size_t i = 0; i < ops.size(); ++i) {
       try {
-        out.ops.push_back(one(ops, i, place, out, cost));
+        out.ops.push_back(one(ops, i, in_for_body, out, cost));
       } catch (const Error& error) {
         const Op& op = ops[i];
         const std::string name = find_op(op.name) != nullptr ? op.name : in_quotes(op.name);
@@ -193,13 +187,13 @@ class Verifier {
     }
   }
 
-  TypedOp one(const std::vector<Op>& ops, std::size_t i, Place place, TypedRegion& out,
+  TypedOp one(const std::vector<Op>& ops, std::size_t i, bool in_for_body, TypedRegion& out,
               Cost& cost) {
     const Op& op = ops[i];
     const OpSpec* spec = find_op(op.name);
     if (spec == nullptr) refuse("unknown op " + in_quotes(op.name));
     check_form(op, *spec);
-    if (needs_for_body(op.name) && !place.in_for_body) {
+    if (needs_for_body(op.name) && !in_for_body) {
       refuse("expected inside the body of a for, found outside");
     }
     out_.random = out_.random || spec->random;
@@ -210,7 +204,7 @@ class Verifier {
     std::set<std::string> parties{op.device};
     const std::vector<Type> operands = operand_types(ops, i, *spec, out.types, parties);
     const std::vector<std::vector<Type>> results =
-        regions(op, operands, place, typed, parties, cost);
+        regions(op, operands, in_for_body, typed, parties, cost);
     add_results(op, *spec, spec->rule({op, operands, results}), out.types, cost);
     typed.parties.assign(parties.begin(), parties.end());
     return typed;
@@ -296,7 +290,7 @@ class Verifier {
   }
 
   std::vector<std::vector<Type>> regions(const Op& op, const std::vector<Type>& operands,
-                                         Place place, TypedOp& typed,
+                                         bool in_for_body, TypedOp& typed,
                                          std::set<std::string>& parties, Cost& cost) {
     std::vector<std::vector<Type>> results;
     std::vector<std::int64_t> steps;
@@ -318,9 +312,8 @@ class Verifier {
         }
         declared_value(region.params[p], typed_region.types);
       }
-      const bool for_body = place.in_for_body || op.name == "for";
       Cost region_cost;
-      body(region.ops, {place.depth + 1, for_body}, typed_region, region_cost);
+      body(region.ops, in_for_body || op.name == "for", typed_region, region_cost);
       results.push_back(region_results(region, name, typed_region));
       for (const TypedOp& inner : typed_region.ops) {
         parties.insert(inner.parties.begin(), inner.parties.end());
