@@ -21,7 +21,7 @@ SessionId random_session() {
 
 }  // namespace
 
-Connection::Connection(Wiring wiring, ConnectionOptions options)
+DriverConnection::DriverConnection(Wiring wiring, ConnectionOptions options)
     : wiring_(std::move(wiring)), options_(options), session_(random_session()) {
   if (wiring_.workers.empty()) throw Error(Code::kInvalid, "a cluster has at least one worker");
   const auto now = Clock::now();
@@ -38,18 +38,18 @@ Connection::Connection(Wiring wiring, ConnectionOptions options)
   wiring_.control->start(*this);
 }
 
-Connection::~Connection() {
+DriverConnection::~DriverConnection() {
   close();
   wiring_.control.reset();
 }
 
-std::vector<std::string> Connection::workers() const {
+std::vector<std::string> DriverConnection::workers() const {
   std::vector<std::string> names;
   for (const auto& [name, address] : wiring_.workers) names.push_back(name);
   return names;
 }
 
-Connection::Worker& Connection::find(const std::string& name) {
+DriverConnection::Worker& DriverConnection::find(const std::string& name) {
   const auto found = workers_.find(name);
   if (found != workers_.end()) return found->second;
   std::string known;
@@ -58,7 +58,7 @@ Connection::Worker& Connection::find(const std::string& name) {
               "there is no party \"" + name + "\" in this cluster; there is " + known);
 }
 
-void Connection::wait_up() {
+void DriverConnection::wait_up() {
   std::unique_lock lock(mutex_);
   ++waiting_;
   changed_.wait(lock, [this] {
@@ -72,7 +72,7 @@ void Connection::wait_up() {
   }
 }
 
-Header Connection::header(const Worker& worker, Kind kind) const {
+Header DriverConnection::header(const Worker& worker, Kind kind) const {
   Header header;
   header.kind = static_cast<std::uint16_t>(kind);
   header.epoch = worker.epoch;
@@ -81,7 +81,7 @@ Header Connection::header(const Worker& worker, Kind kind) const {
   return header;
 }
 
-void Connection::push(Worker& worker, const std::string& packet) {
+void DriverConnection::push(Worker& worker, const std::string& packet) {
   if (worker.state != State::kUp) return;  // resume() sends it
   const bool was_empty = worker.outbox.empty();
   worker.outbox += packet;
@@ -92,12 +92,13 @@ void Connection::push(Worker& worker, const std::string& packet) {
   }
 }
 
-void Connection::flush(Worker& worker) {
+void DriverConnection::flush(Worker& worker) {
   if (worker.outbox.empty()) return;
   wiring_.control->send(worker.conn, {std::exchange(worker.outbox, {}), {}});
 }
 
-std::uint64_t Connection::add(Worker& worker, Kind kind, std::string_view metadata, Done done) {
+std::uint64_t DriverConnection::add(Worker& worker, Kind kind, std::string_view metadata,
+                                    Done done) {
   if (worker.lost != nullptr) throw *worker.lost;
   Request request;
   request.id = next_request_++;
@@ -122,8 +123,8 @@ std::uint64_t Connection::add(Worker& worker, Kind kind, std::string_view metada
   return id;
 }
 
-std::uint64_t Connection::submit(const std::string& name, Kind kind, std::string metadata,
-                                 Done done) {
+std::uint64_t DriverConnection::submit(const std::string& name, Kind kind, std::string metadata,
+                                       Done done) {
   std::unique_lock lock(mutex_);
   Worker& worker = find(name);
   if (is_ordered(kind)) {
@@ -140,8 +141,8 @@ std::uint64_t Connection::submit(const std::string& name, Kind kind, std::string
   return add(worker, kind, metadata, std::move(done));
 }
 
-std::string Connection::call(const std::string& name, Kind kind, std::string metadata,
-                             milliseconds timeout, std::uint64_t* request) {
+std::string DriverConnection::call(const std::string& name, Kind kind, std::string metadata,
+                                   milliseconds timeout, std::uint64_t* request) {
   struct Answer {
     std::mutex mutex;
     std::condition_variable ready;
@@ -172,7 +173,7 @@ std::string Connection::call(const std::string& name, Kind kind, std::string met
   return std::move(answer->reply);
 }
 
-void Connection::release(const std::string& name, const std::string& uri) {
+void DriverConnection::release(const std::string& name, const std::string& uri) {
   const std::lock_guard lock(mutex_);
   const auto found = workers_.find(name);
   if (found == workers_.end() || found->second.lost != nullptr || closing_) return;
@@ -185,13 +186,13 @@ void Connection::release(const std::string& name, const std::string& uri) {
   }
 }
 
-void Connection::send_releases(Worker& worker) {
+void DriverConnection::send_releases(Worker& worker) {
   if (worker.releases.empty() || worker.lost != nullptr) return;
   const std::string metadata = encode(ReleaseRequest{std::exchange(worker.releases, {})});
   add(worker, Kind::kRelease, metadata, nullptr);
 }
 
-std::shared_ptr<Lane> Connection::bulk_lane(const std::string& name, LaneUse use) {
+std::shared_ptr<Lane> DriverConnection::bulk_lane(const std::string& name, LaneUse use) {
   auto lane = link_->lane(lane_session(wiring_.driver, session_, use), name);
   if (dialer_ == nullptr) return lane;
   const std::lock_guard lock(mutex_);
@@ -200,7 +201,7 @@ std::shared_ptr<Lane> Connection::bulk_lane(const std::string& name, LaneUse use
   return lane;
 }
 
-void Connection::dial(const std::string& name, Worker& worker) {
+void DriverConnection::dial(const std::string& name, Worker& worker) {
   worker.dialing = true;
   worker.dial_until = Clock::now() + kDialTimeout;
   const DialOffer offer = dialer_->make_offer();
@@ -213,7 +214,7 @@ void Connection::dial(const std::string& name, Worker& worker) {
       });
 }
 
-void Connection::drain(milliseconds timeout) {
+void DriverConnection::drain(milliseconds timeout) {
   std::unique_lock lock(mutex_);
   for (auto& [name, worker] : workers_) {
     if (worker.lost == nullptr) send_releases(worker);
@@ -230,7 +231,7 @@ void Connection::drain(milliseconds timeout) {
   }
 }
 
-void Connection::close() {
+void DriverConnection::close() {
   std::vector<std::string> open;
   {
     const std::lock_guard lock(mutex_);

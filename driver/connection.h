@@ -34,13 +34,13 @@ struct ConnectionOptions {
 
 inline constexpr std::int64_t kMaxInFlight = 1 << 15;  // ordered requests without a reply, a worker
 
-class Connection : private ControlEvents {
+class DriverConnection : private ControlEvents {
  public:
   // The reply's metadata, or the error. Runs on the control client's thread; must not block.
   using Done = std::function<void(const std::string* reply, const Error* error)>;
 
-  Connection(Wiring wiring, ConnectionOptions options);
-  ~Connection();
+  DriverConnection(Wiring wiring, ConnectionOptions options);
+  ~DriverConnection();
 
   const SessionId& session() const { return session_; }
   const std::string& driver() const { return wiring_.driver; }

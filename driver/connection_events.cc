@@ -1,4 +1,4 @@
-// Connection's other side: what arrives, and what time brings (reconnect, heartbeat, loss).
+// DriverConnection's other side: what arrives, and what time brings (reconnect, heartbeat, loss).
 #include <utility>
 
 #include "driver/connection.h"
@@ -14,14 +14,14 @@ constexpr milliseconds kSilence{4'000};  // then the connection is made anew
 
 }  // namespace
 
-void Connection::send_now(Worker& worker, Kind kind, std::string_view metadata) {
+void DriverConnection::send_now(Worker& worker, Kind kind, std::string_view metadata) {
   std::string frame;
   Header head = header(worker, kind);
   append_packet(frame, head, metadata);
   wiring_.control->send(worker.conn, {std::move(frame), {}});
 }
 
-void Connection::on_frames(ConnId conn, const std::string&, Frames frames) {
+void DriverConnection::on_frames(ConnId conn, const std::string&, Frames frames) {
   Calls calls;
   {
     const std::lock_guard lock(mutex_);
@@ -42,8 +42,8 @@ void Connection::on_frames(ConnId conn, const std::string&, Frames frames) {
   for (const auto& call : calls) call();
 }
 
-void Connection::on_packet(const std::string& name, Worker& worker, const Packet& packet,
-                           Calls& calls) {
+void DriverConnection::on_packet(const std::string& name, Worker& worker, const Packet& packet,
+                                 Calls& calls) {
   const bool failed = (packet.header.kind & kFailure) != 0;
   const auto kind = static_cast<Kind>(packet.header.kind & 0xfff);
   if (failed) {
@@ -92,7 +92,7 @@ void Connection::on_packet(const std::string& name, Worker& worker, const Packet
 
 // The worker has everything below next_sequence; the rest is sent (again), in order. Requests below
 // it whose reply is missing are sent too: the worker answers them from its memory.
-void Connection::resume(Worker& worker, std::uint64_t next_sequence) {
+void DriverConnection::resume(Worker& worker, std::uint64_t next_sequence) {
   worker.state = State::kUp;
   worker.refused = false;
   worker.dialing = false;
@@ -112,7 +112,7 @@ void Connection::resume(Worker& worker, std::uint64_t next_sequence) {
   flush(worker);
 }
 
-void Connection::take_reply(Worker& worker, const Packet& packet, Calls& calls) {
+void DriverConnection::take_reply(Worker& worker, const Packet& packet, Calls& calls) {
   Done done;
   if (packet.header.sequence != 0) {
     if (packet.header.sequence < worker.first_sequence ||
@@ -147,14 +147,14 @@ void Connection::take_reply(Worker& worker, const Packet& packet, Calls& calls) 
   }
 }
 
-void Connection::on_gone(ConnId conn, const std::string& why) {
+void DriverConnection::on_gone(ConnId conn, const std::string& why) {
   const std::lock_guard lock(mutex_);
   for (auto& [name, worker] : workers_) {
     if (worker.conn == conn) down(worker, true, why);
   }
 }
 
-void Connection::down(Worker& worker, bool refused, const std::string& why) {
+void DriverConnection::down(Worker& worker, bool refused, const std::string& why) {
   if (worker.state == State::kLost) return;
   const auto now = Clock::now();
   if (worker.state == State::kUp) worker.down_since = now;
@@ -165,12 +165,13 @@ void Connection::down(Worker& worker, bool refused, const std::string& why) {
   worker.retry = now + kRetry;
 }
 
-void Connection::greet(Worker& worker) {
+void DriverConnection::greet(Worker& worker) {
   worker.state = State::kGreeting;
   send_now(worker, Kind::kHello, encode(HelloRequest{}));
 }
 
-void Connection::lose(const std::string& name, Worker& worker, const Error& error, Calls& calls) {
+void DriverConnection::lose(const std::string& name, Worker& worker, const Error& error,
+                            Calls& calls) {
   worker.state = State::kLost;
   worker.lost = std::make_shared<const Error>(error.at_party(name));
   if (worker.conn != 0) wiring_.control->drop(worker.conn);
@@ -188,7 +189,7 @@ void Connection::lose(const std::string& name, Worker& worker, const Error& erro
   changed_.notify_all();
 }
 
-void Connection::on_tick() {
+void DriverConnection::on_tick() {
   Calls calls;
   {
     const std::lock_guard lock(mutex_);
@@ -198,8 +199,8 @@ void Connection::on_tick() {
   for (const auto& call : calls) call();
 }
 
-void Connection::tick(const std::string& name, Worker& worker, Clock::time_point now,
-                      Calls& calls) {
+void DriverConnection::tick(const std::string& name, Worker& worker, Clock::time_point now,
+                            Calls& calls) {
   if (worker.state == State::kLost) return;
   if (worker.conn != 0 && now - worker.heard > kSilence) {
     wiring_.control->drop(worker.conn);

@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kStatusTimeout{3'000};
 struct Session::State {
   State(Wiring wiring, const ConnectionOptions& options) : connection(std::move(wiring), options) {}
 
-  Connection connection;
+  DriverConnection connection;
   std::mutex mutex;
   std::set<std::pair<std::string, Digest>> prepared;  // sent to this worker already
   std::uint64_t next_task = 1;

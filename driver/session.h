@@ -28,7 +28,7 @@
 
 namespace curia {
 
-class Connection;
+class DriverConnection;
 struct Wiring;
 struct ConnectionOptions;
 
