@@ -1,0 +1,206 @@
+#include "tests/support/process_cluster.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "protocol/error.h"
+#include "protocol/fields.h"
+#include "protocol/link/keys.h"
+
+namespace curia {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A port that was free a moment ago.
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  ::close(fd);
+  if (!bound) throw Error(Code::kFailed, "no free port");
+  return ntohs(address.sin_port);
+}
+
+void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+
+std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
+
+}  // namespace
+
+ProcessCluster::ProcessCluster(std::map<std::string, ProcessParty> parties)
+    : parties_(std::move(parties)) {
+  char name[] = "/tmp/curia-test-XXXXXX";
+  if (mkdtemp(name) == nullptr) throw Error(Code::kFailed, "no temporary folder");
+  folder_ = name;
+  std::vector<std::string> principals = {"dora", "mallory"};
+  for (const auto& [party, unused] : parties_) principals.push_back(party);
+  for (const std::string& principal : principals) {
+    const KeyPair pair = generate_keys();
+    save_keys(folder_ + "/" + principal + ".key", pair);
+    keys_[principal] = pair.public_key;
+  }
+  for (const auto& [party, unused] : parties_) ports_[party] = {free_port(), free_port()};
+  for (const auto& [party, config] : parties_) {
+    for (const auto& [dataset, text] : config.csv) {
+      write(folder_ + "/" + party + "-" + dataset + ".csv", text);
+    }
+    write_config(party);
+  }
+  for (const std::string driver : {"dora", "mallory"}) {
+    std::string list;
+    for (const auto& [party, port] : ports_) {
+      list += (list.empty() ? "" : ", ") + in_quotes(party) +
+              ": {\"control\": \"127.0.0.1:" + std::to_string(port.control) +
+              "\", \"key\": " + in_quotes(keys_[party]) + "}";
+    }
+    write(folder_ + "/" + driver + ".json",
+          "{\"driver\": " + in_quotes(driver) + ", \"key_file\": " + in_quotes(driver + ".key") +
+              ", \"local_store\": \"store-" + driver + "\", \"parties\": {" + list + "}}\n");
+  }
+  for (const auto& [party, unused] : parties_) start(party);
+}
+
+ProcessCluster::~ProcessCluster() {
+  for (const auto& [party, pid] : pids_) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+}
+
+void ProcessCluster::write_config(const std::string& party) const {
+  const ProcessParty& config = parties_.at(party);
+  std::string peers;
+  for (const auto& [peer, port] : ports_) {
+    if (peer == party) continue;
+    peers += (peers.empty() ? "" : ", ") + in_quotes(peer) +
+             ": {\"control\": \"127.0.0.1:" + std::to_string(port.control) +
+             "\", \"key\": " + in_quotes(keys_.at(peer)) + "}";
+  }
+  std::string datasets;
+  for (const auto& [name, unused] : config.csv) {
+    datasets += (datasets.empty() ? "" : ", ") + in_quotes(name) +
+                ": {\"csv\": " + in_quotes(party + "-" + name + ".csv") + "}";
+  }
+  std::string extra;
+  for (const auto& [name, json] : config.extra) extra += ", " + in_quotes(name) + ": " + json;
+  const Ports& ports = ports_.at(party);
+  write(config_file(party),
+        "{\"party\": " + in_quotes(party) +
+            ", \"control\": \"127.0.0.1:" + std::to_string(ports.control) +
+            "\", \"data\": \"127.0.0.1:" + std::to_string(ports.data) +
+            "\", \"key_file\": " + in_quotes(party + ".key") + ", \"parties\": {" + peers +
+            "}, \"drivers\": {\"dora\": " + in_quotes(keys_.at("dora")) +
+            ", \"mallory\": " + in_quotes(keys_.at("mallory")) + "}, \"datasets\": {" + datasets +
+            "}, \"grants\": " + config.grants + ", \"state_dir\": " + in_quotes("state-" + party) +
+            ", \"ready_file\": " + in_quotes(party + ".ready") + extra + "}\n");
+}
+
+std::string ProcessCluster::config_file(const std::string& party) const {
+  return folder_ + "/" + party + ".json";
+}
+
+std::string ProcessCluster::cluster_file(const std::string& driver) const {
+  return folder_ + "/" + driver + ".json";
+}
+
+std::string ProcessCluster::control_endpoint(const std::string& party) const {
+  return "tcp://127.0.0.1:" + std::to_string(ports_.at(party).control);
+}
+
+int ProcessCluster::data_port(const std::string& party) const { return ports_.at(party).data; }
+
+std::string ProcessCluster::public_key(const std::string& party) const { return keys_.at(party); }
+
+Session ProcessCluster::connect(const std::string& driver, const ConnectionOptions& options) const {
+  return curia::connect(cluster_file(driver), options);
+}
+
+void ProcessCluster::signal(const std::string& party, int number) const {
+  ::kill(pids_.at(party), number);
+}
+
+void ProcessCluster::kill(const std::string& party) {
+  const pid_t pid = pids_.at(party);
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  pids_.erase(party);
+}
+
+void ProcessCluster::stop(const std::string& party) {
+  const pid_t pid = pids_.at(party);
+  ::kill(pid, SIGTERM);
+  ::waitpid(pid, nullptr, 0);
+  pids_.erase(party);
+}
+
+void ProcessCluster::start(const std::string& party) {
+  const std::string ready = folder_ + "/" + party + ".ready";
+  fs::remove(ready);
+  const char* worker = std::getenv("CURIA_WORKER");
+  const std::string program = worker != nullptr ? worker : "build/worker/curia-worker";
+  const std::string config = config_file(party);
+  const std::string out = folder_ + "/" + party + ".log";
+  const pid_t pid = ::fork();
+  if (pid < 0) throw Error(Code::kFailed, "cannot start a process");
+  if (pid == 0) {
+    const int fd = ::open(out.c_str(), O_CREAT | O_APPEND | O_WRONLY, 0600);
+    ::dup2(fd, 1);
+    ::dup2(fd, 2);
+    ::execl(program.c_str(), program.c_str(), "--config", config.c_str(), nullptr);
+    ::_exit(127);
+  }
+  pids_[party] = pid;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!fs::exists(ready)) {
+    int status = 0;
+    if (::waitpid(pid, &status, WNOHANG) == pid) {
+      pids_.erase(party);
+      throw Error(Code::kFailed,
+                  "the worker of " + party + " ended (" + program + "): " + log(party));
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(Code::kFailed, "the worker of " + party + " does not get ready: " + log(party));
+    }
+    ::usleep(2000);
+  }
+}
+
+void ProcessCluster::set_grants(const std::string& party, const std::string& grants) {
+  parties_.at(party).grants = grants;
+  write_config(party);
+}
+
+std::string ProcessCluster::log(const std::string& party) const {
+  std::ifstream in(folder_ + "/" + party + ".log");
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::int64_t peak_memory(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
+  std::string line;
+  while (std::getline(in, line)) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::strtoll(line.c_str() + 6, nullptr, 10) * 1024;
+  }
+  return 0;
+}
+
+}  // namespace curia
