@@ -430,6 +430,8 @@ void WorkerSession::reply(const Header& header, std::uint16_t flags, std::string
   replies_.emplace_back(header.sequence, std::move(packet));
 }
 
-void WorkerSession::flush() { send_(conn_, std::exchange(outbox_, {})); }
+void WorkerSession::flush() {
+  if (!outbox_.empty()) send_(conn_, std::exchange(outbox_, {}));
+}
 
 }  // namespace curia
