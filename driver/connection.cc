@@ -11,6 +11,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kCloseTimeout{2'000};
 constexpr milliseconds kDialTimeout{2'000};
+// Releases wait for the next tick (100 ms) unless they free more than this.
+constexpr std::int64_t kSoonBytes = 1 << 20;
 constexpr std::size_t kFlushBytes = 48 << 10;
 
 SessionId random_session() {
@@ -22,7 +24,10 @@ SessionId random_session() {
 }  // namespace
 
 DriverConnection::DriverConnection(Wiring wiring, ConnectionOptions options)
-    : wiring_(std::move(wiring)), options_(options), session_(random_session()) {
+    : wiring_(std::move(wiring)),
+      control_(*wiring_.control),
+      options_(options),
+      session_(random_session()) {
   if (wiring_.workers.empty()) throw Error(Code::kInvalid, "a cluster has at least one worker");
   const auto now = Clock::now();
   for (const auto& [name, address] : wiring_.workers) {
@@ -35,12 +40,12 @@ DriverConnection::DriverConnection(Wiring wiring, ConnectionOptions options)
     link_ = std::move(made.link);
     dialer_ = made.dialer;
   }
-  wiring_.control->start(*this);
+  control_.start(*this);
 }
 
 DriverConnection::~DriverConnection() {
   close();
-  wiring_.control.reset();
+  wiring_.control.reset();  // ends the callbacks
 }
 
 std::vector<std::string> DriverConnection::workers() const {
@@ -88,13 +93,13 @@ void DriverConnection::push(Worker& worker, const std::string& packet) {
   if (worker.outbox.size() > kFlushBytes) {
     flush(worker);
   } else if (was_empty) {
-    wiring_.control->wake();
+    control_.wake();
   }
 }
 
 void DriverConnection::flush(Worker& worker) {
   if (worker.outbox.empty()) return;
-  wiring_.control->send(worker.conn, {std::exchange(worker.outbox, {}), {}});
+  control_.send(worker.conn, {std::exchange(worker.outbox, {}), {}});
 }
 
 std::uint64_t DriverConnection::add(Worker& worker, Kind kind, std::string_view metadata,
@@ -128,7 +133,8 @@ std::uint64_t DriverConnection::submit(const std::string& name, Kind kind, std::
   std::unique_lock lock(mutex_);
   Worker& worker = find(name);
   if (is_ordered(kind)) {
-    if (!worker.releases.empty() && kind != Kind::kRelease) send_releases(worker);
+    // What a release frees must be free before the next request asks for memory.
+    if (worker.release_bytes > kSoonBytes) send_releases(worker);
     if (static_cast<std::int64_t>(worker.ordered.size()) >= kMaxInFlight) {
       ++waiting_;
       changed_.wait(lock, [&worker] {
@@ -173,21 +179,22 @@ std::string DriverConnection::call(const std::string& name, Kind kind, std::stri
   return std::move(answer->reply);
 }
 
-void DriverConnection::release(const std::string& name, const std::string& uri) {
+void DriverConnection::release(const std::string& name, const std::string& uri,
+                               std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
   const auto found = workers_.find(name);
   if (found == workers_.end() || found->second.lost != nullptr || closing_) return;
   Worker& worker = found->second;
   worker.releases.push_back(uri);
+  worker.release_bytes += bytes == kUnknown ? kSoonBytes + 1 : bytes;
   if (static_cast<std::int64_t>(worker.releases.size()) >= kMaxUrisPerMessage) {
     send_releases(worker);
-  } else if (worker.releases.size() == 1) {
-    wiring_.control->wake();
   }
 }
 
 void DriverConnection::send_releases(Worker& worker) {
   if (worker.releases.empty() || worker.lost != nullptr) return;
+  worker.release_bytes = 0;
   const std::string metadata = encode(ReleaseRequest{std::exchange(worker.releases, {})});
   add(worker, Kind::kRelease, metadata, nullptr);
 }
@@ -216,9 +223,6 @@ void DriverConnection::dial(const std::string& name, Worker& worker) {
 
 void DriverConnection::drain(milliseconds timeout) {
   std::unique_lock lock(mutex_);
-  for (auto& [name, worker] : workers_) {
-    if (worker.lost == nullptr) send_releases(worker);
-  }
   ++waiting_;
   const bool done = changed_.wait_for(lock, timeout, [this] {
     return std::all_of(workers_.begin(), workers_.end(),

@@ -58,8 +58,9 @@ class DriverConnection : private ControlEvents {
   std::string call(const std::string& worker, Kind kind, std::string metadata,
                    std::chrono::milliseconds timeout, std::uint64_t* request = nullptr);
 
-  // Releases objects, batched and asynchronously; never fails.
-  void release(const std::string& worker, const std::string& uri);
+  // Releases an object, batched and asynchronously; never fails. bytes: its size, kUnknown with
+  // `?`.
+  void release(const std::string& worker, const std::string& uri, std::int64_t bytes);
 
   // The lane to a worker for puts or fetches; makes the data connection when there is none.
   std::shared_ptr<Lane> bulk_lane(const std::string& worker, LaneUse use);
@@ -98,6 +99,7 @@ class DriverConnection : private ControlEvents {
     std::unordered_map<std::uint64_t, Request> unordered;
     std::string outbox;
     std::vector<std::string> releases;
+    std::int64_t release_bytes = 0;
     bool dialing = false;
     Clock::time_point dial_until;
   };
@@ -124,6 +126,7 @@ class DriverConnection : private ControlEvents {
   void dial(const std::string& name, Worker& worker);
 
   Wiring wiring_;
+  ControlClient& control_;  // wiring_.control, also while that is being destroyed
   const ConnectionOptions options_;
   const SessionId session_;
   std::shared_ptr<Link> link_;

@@ -18,7 +18,7 @@ void DriverConnection::send_now(Worker& worker, Kind kind, std::string_view meta
   std::string frame;
   Header head = header(worker, kind);
   append_packet(frame, head, metadata);
-  wiring_.control->send(worker.conn, {std::move(frame), {}});
+  control_.send(worker.conn, {std::move(frame), {}});
 }
 
 void DriverConnection::on_frames(ConnId conn, const std::string&, Frames frames) {
@@ -174,7 +174,7 @@ void DriverConnection::lose(const std::string& name, Worker& worker, const Error
                             Calls& calls) {
   worker.state = State::kLost;
   worker.lost = std::make_shared<const Error>(error.at_party(name));
-  if (worker.conn != 0) wiring_.control->drop(worker.conn);
+  if (worker.conn != 0) control_.drop(worker.conn);
   worker.conn = 0;
   const auto fail = [&calls, lost = worker.lost](Request& request) {
     if (request.done == nullptr || request.answered) return;
@@ -203,7 +203,7 @@ void DriverConnection::tick(const std::string& name, Worker& worker, Clock::time
                             Calls& calls) {
   if (worker.state == State::kLost) return;
   if (worker.conn != 0 && now - worker.heard > kSilence) {
-    wiring_.control->drop(worker.conn);
+    control_.drop(worker.conn);
     down(worker, false, "it has been silent");
   }
   if (worker.state != State::kUp) {
@@ -216,7 +216,7 @@ void DriverConnection::tick(const std::string& name, Worker& worker, Clock::time
                   calls);
     }
     if (worker.conn == 0 && now >= worker.retry) {
-      worker.conn = wiring_.control->connect(name, worker.address.endpoint, worker.address.key);
+      worker.conn = control_.connect(name, worker.address.endpoint, worker.address.key);
       worker.heard = now;
       greet(worker);
     }

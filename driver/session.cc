@@ -57,20 +57,25 @@ struct Session::State {
 
 namespace {
 
+std::int64_t known_bytes(const Type& type) {
+  return type.is_tensor() ? byte_count(type.tensor()) : kUnknown;
+}
+
 // Releases the object when the last Ref goes. Holds the session's state only weakly: a Ref may
 // outlive its session.
 template <class State>
-std::shared_ptr<const void> keep_of(const std::shared_ptr<State>& state, std::string party,
+std::shared_ptr<const void> keep_of(const std::shared_ptr<State>& state, const Type& type,
                                     std::string uri) {
   struct Keep {
     std::weak_ptr<State> state;
     std::string party;
     std::string uri;
+    std::int64_t bytes;
     ~Keep() {
-      if (const auto open = state.lock()) open->connection.release(party, uri);
+      if (const auto open = state.lock()) open->connection.release(party, uri, bytes);
     }
   };
-  return std::make_shared<const Keep>(state, std::move(party), std::move(uri));
+  return std::make_shared<const Keep>(state, type.device, std::move(uri), known_bytes(type));
 }
 
 }  // namespace
@@ -169,7 +174,7 @@ Ref Session::put(std::string_view party, Value value, Here here) {
                  .type = request.type,
                  .session = id(),
                  .site = {here.file_name(), static_cast<std::int32_t>(here.line())}};
-  return {std::move(facts), keep_of(state_, worker, uri.str())};
+  return {std::move(facts), keep_of(state_, request.type, uri.str())};
 }
 
 Refs Session::run(const Program& program, const std::map<std::string, Ref>& inputs,
@@ -231,7 +236,7 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
                    .output = program->graph.outputs[i].name,
                    .site = site};
     refs.add(program->graph.outputs[i].name,
-             {std::move(facts), keep_of(state_, type.device, request.outputs[i])});
+             {std::move(facts), keep_of(state_, type, request.outputs[i])});
   }
   return refs;
 }
@@ -281,7 +286,9 @@ std::vector<ListEntry> Session::list(std::string_view party) {
   return found;
 }
 
-void Session::release(const Ref& ref) { state_->connection.release(ref.party(), ref.uri().str()); }
+void Session::release(const Ref& ref) {
+  state_->connection.release(ref.party(), ref.uri().str(), known_bytes(ref.type()));
+}
 
 void Session::wait(std::chrono::milliseconds timeout) {
   try {

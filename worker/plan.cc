@@ -24,6 +24,23 @@ void note_last_uses(const std::vector<Op>& ops, const std::vector<ValueId>& resu
   plan.last_uses[&typed] = std::move(last);
 }
 
+constexpr std::int64_t kQuickOps = 16;
+constexpr std::int64_t kQuickBytes = 64 << 10;
+
+bool is_quick(const Plan& plan) {
+  if (!plan.others.empty() || plan.verified.ops > kQuickOps || plan.result_bytes > kQuickBytes) {
+    return false;
+  }
+  for (const External& external : plan.outside) {
+    if (external.kind != External::Kind::kInput || !external.type.is_tensor()) return false;
+    const std::int64_t bytes = byte_count(external.type.tensor());
+    if (bytes == kUnknown || bytes > kQuickBytes) return false;
+  }
+  return std::none_of(plan.graph.ops.begin(), plan.graph.ops.end(), [](const Op& op) {
+    return !op.regions.empty() || op.name == "matmul" || op.name == "save";
+  });
+}
+
 // A load of what the same program saves would make its label depend on the order of execution.
 void refuse_load_of_save(const std::vector<Op>& ops, const std::vector<External>& outside,
                          const Graph& graph) {
@@ -89,6 +106,7 @@ std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& dri
     plan->result_bytes -= std::max<std::int64_t>(0, byte_count(external.type.tensor()));
   }
   plan->result_bytes = std::max<std::int64_t>(0, plan->result_bytes);
+  plan->quick = is_quick(*plan);
   std::vector<ValueId> results;
   for (const GraphOutput& output : plan->graph.outputs) results.push_back(output.value);
   note_last_uses(plan->graph.ops, results, plan->verified.body, *plan);

@@ -25,6 +25,8 @@ struct Plan {
   std::vector<std::string> others;     // the other parties that take part, sorted
   std::int64_t result_bytes = 0;       // known bytes of this party's results, for the quota
   bool takes_part = false;
+  // Needs nobody else, no loops, and little memory: may run where it would hold up others.
+  bool quick = false;
 
   // The number of the last op of a region that uses a value (values with no use: its own op).
   const std::vector<std::uint32_t>& last_use(const TypedRegion& region) const;

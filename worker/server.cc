@@ -197,9 +197,14 @@ void Server::ordered(ConnId conn, const Peer& peer, const Packet& packet) {
   if (sequence < session.next_sequence) return session.session->resend(sequence);
   // A gap: what is missing was lost; the heartbeat's reply tells the driver where to begin again.
   if (sequence > session.next_sequence) return;
-  session.session->enqueue(packet.header, packet.metadata);
+  // The driver has every earlier reply, so it waits for this one rather than streams.
+  const bool waits = packet.header.acked == sequence;
+  const bool run = static_cast<Kind>(packet.header.kind) == Kind::kRun;
+  if (!(run && waits && session.session->try_inline(packet.header, packet.metadata))) {
+    session.session->enqueue(packet.header, packet.metadata);
+  }
   ++session.next_sequence;
-  if (static_cast<Kind>(packet.header.kind) == Kind::kRun && packet.metadata.size() >= 8) {
+  if (run && packet.metadata.size() >= 8) {
     std::uint64_t task = 0;
     std::copy_n(packet.metadata.data(), sizeof(task), reinterpret_cast<char*>(&task));
     session.last_task = std::max(session.last_task, task);

@@ -14,6 +14,17 @@ constexpr std::int64_t kQuickBytes = 256 << 10;
 // A time-out of puts whose bytes do not come.
 constexpr std::chrono::seconds kPutTimeout{120};
 
+// The digest of a RunRequest, without the rest.
+Digest decode_digest(std::string_view metadata) {
+  Digest digest;
+  constexpr std::size_t kOffset = sizeof(RunRequest::task);
+  if (metadata.size() >= kOffset + digest.bytes.size()) {
+    std::copy_n(metadata.data() + kOffset, digest.bytes.size(),
+                reinterpret_cast<char*>(digest.bytes.data()));
+  }
+  return digest;
+}
+
 Slice slice_of(const std::string& text) { return Slice::copy_of(std::string_view(text)); }
 
 }  // namespace
@@ -128,31 +139,49 @@ void WorkerSession::close(const Error& why) {
   parts_.link->close(lane_session(driver_, id_, LaneUse::kFetches));
 }
 
+bool WorkerSession::try_inline(const Header& header, std::string_view metadata) {
+  const std::unique_lock executing(executing_, std::try_to_lock);
+  if (!executing) return false;
+  const auto found = plans_.find(decode_digest(metadata));
+  if (found == plans_.end() || !found->second->quick) return false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || !jobs_.empty()) return false;
+    last_sequence_ = header.sequence;
+    cancelled_ = false;
+  }
+  execute(header, metadata);
+  flush();
+  return true;
+}
+
 void WorkerSession::work() {
   for (;;) {
-    Job job;
-    bool cancelled = false;
     {
       std::unique_lock lock(mutex_);
-      if (jobs_.empty() && !outbox_.empty()) {
-        lock.unlock();
-        flush();
-        lock.lock();
-      }
       wake_.wait(lock, [this] { return closed_ || !jobs_.empty(); });
       if (closed_) break;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
-      cancelled = job.fence == 0 && job.header.sequence < cancel_below_ &&
-                  static_cast<Kind>(job.header.kind) == Kind::kRun;
-      cancelled_ = cancelled;
     }
-    if (job.fence != 0) {
-      pass_fence(job.fence);
-    } else {
-      execute(job);
+    const std::lock_guard executing(executing_);
+    for (bool more = true; more;) {
+      Job job;
+      {
+        const std::lock_guard lock(mutex_);
+        if (closed_ || jobs_.empty()) break;
+        job = std::move(jobs_.front());
+        jobs_.pop_front();
+        more = !jobs_.empty();
+        cancelled_ = job.fence == 0 && job.header.sequence < cancel_below_ &&
+                     static_cast<Kind>(job.header.kind) == Kind::kRun;
+      }
+      if (job.fence != 0) {
+        pass_fence(job.fence);
+      } else {
+        execute(job.header, job.metadata);
+      }
+      if (outbox_.size() > kFlushBytes) flush();
     }
-    if (outbox_.size() > kFlushBytes) flush();
+    flush();
   }
   std::unordered_map<std::string, std::vector<Waiter>> waiters;
   {
@@ -169,32 +198,32 @@ void WorkerSession::work() {
   finished_ = true;
 }
 
-void WorkerSession::execute(const Job& job) {
+void WorkerSession::execute(const Header& header, std::string_view request) {
   try {
     std::string metadata;
-    switch (static_cast<Kind>(job.header.kind)) {
+    switch (static_cast<Kind>(header.kind)) {
       case Kind::kPrepare:
-        metadata = prepare(job.metadata);
+        metadata = prepare(request);
         break;
       case Kind::kRun:
-        metadata = run(job.metadata);
+        metadata = run(request);
         break;
       case Kind::kPut:
-        metadata = put(job.header, job.metadata);
+        metadata = put(header, request);
         break;
       case Kind::kRelease:
-        metadata = release(job.metadata);
+        metadata = release(request);
         break;
       default:
         throw Error(Code::kInvalid, "this request has no place in the order of a session");
     }
-    reply(job.header, kReply, metadata);
+    reply(header, kReply, metadata);
   } catch (const Error& error) {
-    reply(job.header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
+    reply(header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
   } catch (const std::exception&) {
     // what() of a foreign exception might quote data, so it stays here.
     const Error error(Code::kFailed, "out of memory or another fault of the worker");
-    reply(job.header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
+    reply(header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
   }
 }
 

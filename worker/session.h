@@ -46,6 +46,10 @@ class WorkerSession {
   // One ordered request, in sequence. Errors: kOverloaded when too many wait or too many replies
   // were not acknowledged.
   void enqueue(const Header& header, std::string_view metadata);
+  // Executes a run on the calling thread when nothing of the session is under way and the program
+  // is quick (Plan::quick): a hop to the session's thread and back costs more than such a run.
+  // False: not done, enqueue() it.
+  bool try_inline(const Header& header, std::string_view metadata);
   // Sends the reply of a request that came again, if it is there already.
   void resend(std::uint64_t sequence);
   void acknowledge(std::uint64_t acked);
@@ -76,9 +80,9 @@ class WorkerSession {
     std::function<void(std::optional<Object>)> ready;
   };
 
-  // Session thread.
+  // REQUIRES for all that follow, but work(): executing_ is held.
   void work();
-  void execute(const Job& job);
+  void execute(const Header& header, std::string_view request);
   std::string prepare(std::string_view metadata);
   std::string run(std::string_view metadata);
   std::string put(const Header& header, std::string_view metadata);
@@ -113,7 +117,8 @@ class WorkerSession {
   std::map<std::string, std::shared_ptr<Lane>> lanes_;  // grows under mutex_
   bool closed_ = false;
 
-  // Session thread.
+  // Held by whoever executes requests: the session's thread, or try_inline(). Taken before mutex_.
+  std::mutex executing_;
   std::unordered_map<Digest, std::unique_ptr<Plan>> plans_;
   std::unordered_map<Digest, Error> bad_plans_;
   std::uint64_t last_task_ = 0;

@@ -1,0 +1,92 @@
+#include <chrono>
+
+#include "bench/bare_zmq.h"
+#include "bench/benches.h"
+#include "tests/support/process_cluster.h"
+
+namespace curia::bench {
+namespace {
+
+constexpr int kSequentialRuns = 2000;
+constexpr int kPipelinedRuns = 100'000;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// One op on a reference, its result dropped at once.
+struct OneOp {
+  explicit OneOp(Session& session)
+      : input(session.put("alice", Tensor::of<double>({4}, std::vector<double>{1, 2, 3, 4}))) {
+    Program program("one_op");
+    program.output("y", program.input("x", input.type()) + 1.0);
+    prepared = prepare(program);
+  }
+  Ref input;
+  PreparedPtr prepared;
+};
+
+double run_rtt(Session& session, const OneOp& op) {
+  std::vector<double> times;
+  for (int i = 0; i < kSequentialRuns; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    const Refs refs = session.run(op.prepared, {{"x", op.input}});
+    session.wait();
+    times.push_back(seconds_since(start));
+  }
+  return median(times);
+}
+
+double run_rate(Session& session, const OneOp& op) {
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < kPipelinedRuns; ++i) session.run(op.prepared, {{"x", op.input}});
+  session.wait();
+  return kPipelinedRuns / seconds_since(start);
+}
+
+}  // namespace
+
+std::vector<Figure> bench_runs(int runs) {
+  std::vector<double> rtt, rtt_limit, rate, rate_limit;
+  for (int i = 0; i < runs; ++i) {
+    rtt_limit.push_back(bare_echo_rtt_seconds());
+    rate_limit.push_back(bare_echo_rate());
+    ProcessCluster cluster(std::map<std::string, ProcessParty>{{"alice", {}}});
+    Session session = cluster.connect();
+    const OneOp op(session);
+    session.wait();
+    rtt.push_back(run_rtt(session, op));
+    rate.push_back(run_rate(session, op));
+  }
+  return {of_time("run_rtt", median(rtt), median(rtt_limit), 0.5),
+          of_rate("run_pipelined", "1/s", median(rate), median(rate_limit), 0.3)};
+}
+
+std::vector<Figure> bench_objects(int runs) {
+  constexpr int kBatch = 50'000;
+  const auto put_and_release = [](Session& session) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kBatch; ++i) session.put("alice", Tensor::scalar<std::int64_t>(i));
+    session.wait();
+    return kBatch / seconds_since(start);
+  };
+  std::vector<double> few, many;
+  for (int i = 0; i < runs; ++i) {
+    ProcessCluster cluster(std::map<std::string, ProcessParty>{{"alice", {}}});
+    Session session = cluster.connect();
+    std::vector<Ref> live;
+    const auto grow = [&](int size) {
+      while (static_cast<int>(live.size()) < size) {
+        live.push_back(session.put("alice", Tensor::scalar<std::int64_t>(7)));
+      }
+      session.wait();
+    };
+    grow(1'000);
+    few.push_back(put_and_release(session));
+    grow(1'000'000);
+    many.push_back(put_and_release(session));
+  }
+  return {of_rate("objects", "1/s", median(many), median(few), 0.67)};
+}
+
+}  // namespace curia::bench
