@@ -18,6 +18,8 @@ struct Group {
 constexpr Group kGroups[] = {
     {"runs", bench_runs},
     {"objects", bench_objects},
+    {"bulk", bench_bulk},
+    {"local", bench_local},
 };
 
 int run(int argc, char** argv) {
