@@ -14,6 +14,16 @@ constexpr std::int64_t kWorthOneRead = 4 << 10;  // of a record's rest
 
 }  // namespace
 
+Connection::Connection(Socket open_socket, Sealer sealer, Opener opener,
+                       const HelloFrame& peer_hello)
+    : socket(std::move(open_socket)),
+      reader(socket.fd(), std::move(opener)),
+      writer(socket.fd(), std::move(sealer)),
+      hello(peer_hello) {
+  // Only a recv() that leads reads without MSG_DONTWAIT: one system call instead of two.
+  set_blocking(socket, kBlockingWait);
+}
+
 void RecordReader::reserve(std::int64_t bytes) {
   if (begin_ == end_) begin_ = end_ = 0;
   if (capacity_ - end_ >= bytes) return;
@@ -39,14 +49,15 @@ std::int64_t RecordReader::missing() {
   return kRecordOverhead + opener_.payload_size(buffer_.get() + begin_) - held;
 }
 
-RecordReader::Fill RecordReader::fill() {
+RecordReader::Fill RecordReader::fill(bool wait) {
   // A large record is read to its end and no further, so that what follows need not be moved.
   std::int64_t want = end_ == begin_ ? std::max(last_size_, kReadAhead) : missing();
   if (want < kWorthOneRead) want = kReadAhead;
   reserve(want);
   eager_ = false;
   while (true) {
-    const ssize_t got = ::recv(fd_, buffer_.get() + end_, static_cast<std::size_t>(want), 0);
+    const ssize_t got =
+        ::recv(fd_, buffer_.get() + end_, static_cast<std::size_t>(want), wait ? 0 : MSG_DONTWAIT);
     if (got > 0) {
       end_ += got;
       bytes_.fetch_add(static_cast<std::uint64_t>(got), std::memory_order_relaxed);
@@ -108,8 +119,8 @@ void RecordWriter::seal(std::span<const std::span<const std::uint8_t>> parts,
 
 RecordWriter::Flush RecordWriter::flush() {
   while (begin_ < end_) {
-    const ssize_t put =
-        ::send(fd_, buffer_.get() + begin_, static_cast<std::size_t>(end_ - begin_), MSG_NOSIGNAL);
+    const ssize_t put = ::send(fd_, buffer_.get() + begin_, static_cast<std::size_t>(end_ - begin_),
+                               MSG_NOSIGNAL | MSG_DONTWAIT);
     if (put >= 0) {
       begin_ += put;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -20,13 +20,17 @@
 
 namespace curia {
 
+// How long a read may wait in the kernel, where nothing but bytes or the connection's end wakes it.
+inline constexpr std::chrono::milliseconds kBlockingWait{8};
+
 // Cuts the byte stream of a socket into records. Thread: the read role.
 class RecordReader {
  public:
   RecordReader(int fd, Opener opener) : fd_(fd), opener_(std::move(opener)) {}
 
   enum class Fill { kSome, kDrained, kClosed };
-  Fill fill();                                     // one read
+  // One read. When `wait` is set and there is nothing, for up to kBlockingWait.
+  Fill fill(bool wait);
   void feed(std::span<const std::uint8_t> bytes);  // bytes that were read before this object was
   // The last read brought all it asked for, so the next one is likely to bring more.
   bool eager() const { return eager_; }
@@ -80,11 +84,7 @@ class RecordWriter {
 struct LaneState;
 
 struct Connection {
-  Connection(Socket open_socket, Sealer sealer, Opener opener, const HelloFrame& peer_hello)
-      : socket(std::move(open_socket)),
-        reader(socket.fd(), std::move(opener)),
-        writer(socket.fd(), std::move(sealer)),
-        hello(peer_hello) {}
+  Connection(Socket open_socket, Sealer sealer, Opener opener, const HelloFrame& peer_hello);
 
   static constexpr std::int64_t kStaging = 64 << 10;
 
@@ -112,16 +112,19 @@ struct Connection {
   std::deque<std::vector<std::uint8_t>> control;  // whole frames that go before everything else
   std::deque<std::shared_ptr<LaneState>> ring;    // lanes that may have bytes to send, in turn
   std::vector<std::shared_ptr<LaneState>> acks;   // lanes whose progress was not reported
+  bool acks_ride = false;                         // they are worth a place in the next record
   bool acks_due = false;                          // they cannot wait for a record to ride on
   Pace pace;
   std::uint64_t arrived = 0;           // record bytes that came
   std::uint64_t arrived_reported = 0;  // of which the peer was told
   bool flow_due = false;
 
-  SteadyTime acks_since{};   // when `acks` became non-empty
-  SteadyTime flow_at{};      // when the last kFlow was sent
-  SteadyTime released_at{};  // when a recv() gave the read role back
-  SteadyTime lead_since{};   // when a recv() took it
+  std::optional<SteadyTime> acks_since;  // when the I/O thread first saw `acks`
+  SteadyTime flow_at{};                  // when the last kFlow was sent
+  std::uint64_t recvs = 0;               // calls of recv(), as a sign that somebody reads
+  std::uint64_t recvs_seen = 0;
+  SteadyTime looked_at{};   // when recvs_seen was taken
+  SteadyTime lead_since{};  // when a recv() took it
   SteadyTime written_at{};
   SteadyTime checked_at{};  // of the watch for silence
   std::chrono::nanoseconds silent{0};

@@ -11,14 +11,14 @@ constexpr std::uint64_t kMarkEvery = 16 << 10;
 
 }  // namespace
 
-void Pace::sent(std::int64_t bytes, SteadyTime now) {
+void Pace::sent(std::int64_t bytes) {
   sent_ += static_cast<std::uint64_t>(bytes);
   if (marks_.empty() || sent_ - marks_.back().sent >= kMarkEvery) {
-    marks_.push_back({sent_, arrived_, now, !open()});
+    marks_.push_back({sent_, arrived_, std::chrono::steady_clock::now(), !open()});
   }
 }
 
-void Pace::arrived(std::uint64_t total, SteadyTime now) {
+void Pace::arrived(std::uint64_t total) {
   if (total > sent_ || total < arrived_) {
     throw Error(Code::kCorrupt, "expected a count of bytes that were sent, found another");
   }
@@ -29,7 +29,8 @@ void Pace::arrived(std::uint64_t total, SteadyTime now) {
     marks_.pop_front();
   }
   if (!last) return;
-  const double seconds = std::max(1e-6, std::chrono::duration<double>(now - last->at).count());
+  const auto passed = std::chrono::steady_clock::now() - last->at;
+  const double seconds = std::max(1e-6, std::chrono::duration<double>(passed).count());
   const double rate = static_cast<double>(total - last->arrived) / seconds;
   if (rate > rate_) {
     rate_ = rate;

@@ -23,10 +23,10 @@ class Pace {
   static constexpr std::int64_t kLargestWindow = 16 << 20;
 
   bool open() const { return in_flight() < window_; }
-  void sent(std::int64_t bytes, SteadyTime now);
+  void sent(std::int64_t bytes);
   // The other end has taken `total` bytes of this connection. Errors: kCorrupt when that is more
   // than was sent.
-  void arrived(std::uint64_t total, SteadyTime now);
+  void arrived(std::uint64_t total);
 
   std::int64_t record_size(std::int64_t most) const;
   std::int64_t window() const { return window_; }

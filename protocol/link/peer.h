@@ -119,6 +119,13 @@ class Peer {
   // A body up to this size is small: the thread that sends it seals and writes it itself.
   static constexpr std::int64_t kSmallBody = 64 << 10;
 
+  // What one call of read_some() found.
+  struct ReadResult {
+    bool some = false;     // bytes came
+    bool drained = false;  // and no more are there for now
+    bool failed = false;   // the connection is of no use any more
+  };
+
   // peer.cc: lanes
   LanePtr new_lane(const SessionId& session, std::int64_t credit);
   void end_lane(LaneState& lane, const Error& error);
@@ -131,23 +138,26 @@ class Peer {
   void needs_connection();
 
   // peer_recv.cc: waiting, and reading as the one who waits
-  void lead(Lock& lock, const ConnectionPtr& connection, LaneState& lane, SteadyTime deadline);
+  void lead(Lock& lock, const ConnectionPtr& connection, LaneState& lane, SteadyTime now,
+            SteadyTime deadline);
+  ReadResult wait_readable(Lock& lock, const ConnectionPtr& connection, SteadyTime deadline);
   void pass_on_reading(const LaneState* but);
   void report_progress(Lock& lock, LaneState& lane);
 
   // peer_read.cc: records and frames that come in
-  void read_some(const ConnectionPtr& connection, int reads);
+  ReadResult read_some(const ConnectionPtr& connection, int reads, bool wait);
   void handle_record(Connection& connection, std::int64_t payload);
   bool handle_bulk(Connection& connection, std::int64_t payload,
                    std::span<const std::uint8_t> head);
-  void handle_frame(Connection& connection, const Frame& frame, SteadyTime now);
+  void handle_frame(Connection& connection, const Frame& frame);
   void on_lane(Connection& connection, const LaneFrame& frame);
   void on_ready(Connection& connection);
   void on_ack(const AckFrame& frame);
   void on_abort(const AbortFrame& frame);
   void on_end(const EndFrame& frame);
   void after_bytes(Connection& connection, LaneState& lane);
-  void after_reading(Lock& lock, const ConnectionPtr& connection, bool io_thread);
+  void after_reading(Lock& lock, const ConnectionPtr& connection, const ReadResult& result,
+                     bool io_thread);
   void note_ack(Connection& connection, const LanePtr& lane);
   LanePtr by_remote(std::uint32_t number) const;
 
@@ -166,6 +176,7 @@ class Peer {
   void kill(Connection& connection);
   void free_trash(Lock& lock);
   void activate();
+  void read_as_io(Lock& lock, const ConnectionPtr& connection);
   void watch(Connection& connection, SteadyTime now, Need& need);
   void set_interest(Connection& connection);
   Need away(SteadyTime now);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "protocol/link/bytes.h"
+#include "protocol/link/coarse_clock.h"
 #include "protocol/link/peer.h"
 
 namespace curia {
@@ -12,6 +13,7 @@ namespace {
 constexpr std::int64_t kBulkRecord = 8 << 10;    // smaller ones are not worth the look
 constexpr std::uint64_t kReportBytes = 1 << 20;  // progress is reported at least this often
 constexpr std::uint64_t kReportSmall = 16 << 10;
+constexpr std::uint64_t kAckWorth = 4 << 10;
 constexpr std::chrono::milliseconds kReportPause{10};
 
 // The peer is authentic and breaks the rules: there is no use in going on with it.
@@ -21,59 +23,60 @@ struct Violation {
 
 }  // namespace
 
-void Peer::read_some(const ConnectionPtr& connection, int reads) {
+Peer::ReadResult Peer::read_some(const ConnectionPtr& connection, int reads, bool wait) {
   Connection& c = *connection;
-  bool drained = false;
-  bool failed = false;
+  ReadResult result;
   try {
-    do {
-      const RecordReader::Fill fill = c.reader.fill();
-      if (fill == RecordReader::Fill::kClosed) failed = true;
+    while (true) {
+      while (const auto payload = c.reader.next()) {
+        handle_record(c, *payload);
+        result.some = true;
+        wait = false;
+      }
+      if (reads-- == 0) break;
+      const RecordReader::Fill fill = c.reader.fill(wait);
+      result.failed = fill == RecordReader::Fill::kClosed;
+      result.drained = fill == RecordReader::Fill::kDrained;
       if (fill != RecordReader::Fill::kSome) break;
-      while (const auto payload = c.reader.next()) handle_record(c, *payload);
-      drained = !c.reader.eager();
-    } while (!drained && --reads > 0);
+      result.some = true;
+      wait = false;
+      if (!c.reader.eager()) {
+        result.drained = true;
+        reads = 0;
+      }
+    }
   } catch (const Violation& violation) {
     const std::lock_guard lock(mutex_);
     lose_all(Error(Code::kCorrupt, name_ + ": " + violation.error.message()));
-    failed = true;
+    result.failed = true;
   } catch (const Error&) {
-    failed = true;  // not authentic: the connection goes, the lanes wait for another
+    result.failed = true;  // not authentic: the connection goes, the lanes wait for another
   }
-  const std::lock_guard lock(mutex_);
-  if (failed) {
-    kill(c);
-    return;
-  }
-  const std::uint64_t unreported = c.arrived - c.arrived_reported;
-  if (unreported >= kReportBytes) {
-    c.flow_due = true;
-  } else if (drained && unreported >= kReportSmall) {
-    const SteadyTime now = std::chrono::steady_clock::now();
-    if (now - c.flow_at >= kReportPause) c.flow_due = true;
-  }
+  return result;
 }
 
 void Peer::handle_record(Connection& c, std::int64_t payload) {
-  std::uint8_t head[kDataHeader];
-  const std::int64_t first = std::min(payload, kDataHeader);
   c.reader.begin();
-  c.reader.decrypt(head, first);
-  if (payload >= kBulkRecord && handle_bulk(c, payload, head)) return;
+  std::int64_t opened = 0;
+  std::uint8_t head[kDataHeader];
+  if (payload >= kBulkRecord) {
+    c.reader.decrypt(head, kDataHeader);
+    if (handle_bulk(c, payload, head)) return;
+    opened = kDataHeader;
+  }
   if (c.opened_size < payload) {
     c.opened.reset(new std::uint8_t[static_cast<std::size_t>(payload)]);
     c.opened_size = payload;
   }
-  std::memcpy(c.opened.get(), head, static_cast<std::size_t>(first));
-  c.reader.decrypt(c.opened.get() + first, payload - first);
+  std::memcpy(c.opened.get(), head, static_cast<std::size_t>(opened));
+  c.reader.decrypt(c.opened.get() + opened, payload - opened);
   c.reader.finish();
   const std::lock_guard lock(mutex_);
   if (connection_.get() != &c || c.dead) return;
   c.arrived += static_cast<std::uint64_t>(payload + kRecordOverhead);
   try {
     std::span<const std::uint8_t> rest(c.opened.get(), static_cast<std::size_t>(payload));
-    const SteadyTime now = std::chrono::steady_clock::now();
-    while (const auto frame = next_frame(rest)) handle_frame(c, *frame, now);
+    while (const auto frame = next_frame(rest)) handle_frame(c, *frame);
   } catch (const Error& error) {
     throw Violation{error};
   }
@@ -123,7 +126,7 @@ LanePtr Peer::by_remote(std::uint32_t number) const {
   return found == by_remote_.end() ? nullptr : found->second;
 }
 
-void Peer::handle_frame(Connection& c, const Frame& frame, SteadyTime now) {
+void Peer::handle_frame(Connection& c, const Frame& frame) {
   switch (frame.type) {
     case FrameType::kData: {
       const auto lane = by_remote(frame.lane);
@@ -150,9 +153,9 @@ void Peer::handle_frame(Connection& c, const Frame& frame, SteadyTime now) {
     case FrameType::kEnd:
       return on_end(parse_end(frame));
     case FrameType::kFlow:
-      return c.pace.arrived(parse_number(frame), now);
+      return c.pace.arrived(parse_number(frame));
     case FrameType::kPing:
-      if (now - c.written_at > shared_->options.keepalive / 2) {
+      if (coarse_now() - c.written_at > shared_->options.keepalive / 2) {
         c.control.push_back(encode_empty(FrameType::kPong));
       }
       return;
@@ -242,6 +245,7 @@ void Peer::on_abort(const AbortFrame& frame) {
   lane->in.fail(frame.task, frame.error.at_party(name_));
   lane->out.drop_task(frame.task, trash_);
   note_ack(*connection_, lane);
+  connection_->acks_ride = true;
   ready_to_send(lane);  // a cut may be due
   tell(*lane);
 }
@@ -268,6 +272,7 @@ void Peer::on_end(const EndFrame& frame) {
 void Peer::after_bytes(Connection& c, LaneState& lane) {
   if (lane.waiting && leader_ != &lane && lane.in.take_news()) lane.news.notify_all();
   note_ack(c, lane.shared_from_this());
+  if (lane.in.received() - lane.reported_received >= kAckWorth) c.acks_ride = true;
   const std::uint64_t gain = lane.in.limit() - lane.reported_limit;
   if (static_cast<std::int64_t>(gain) >= lane.in.credit() / 4 ||
       lane.in.received() - lane.reported_received >= kReportBytes) {
@@ -277,17 +282,27 @@ void Peer::after_bytes(Connection& c, LaneState& lane) {
 
 void Peer::note_ack(Connection& c, const LanePtr& lane) {
   if (lane->in_acks || lane->remote == 0) return;
-  if (c.acks.empty()) c.acks_since = std::chrono::steady_clock::now();
   lane->in_acks = true;
   c.acks.push_back(lane);
 }
 
-// The read role was just given back: writes what reading made urgent, and frees what it released.
-void Peer::after_reading(Lock& lock, const ConnectionPtr& connection, bool io_thread) {
+// Gives the read role back, writes what reading made urgent, and frees what it released.
+void Peer::after_reading(Lock& lock, const ConnectionPtr& connection, const ReadResult& result,
+                         bool io_thread) {
   Connection& c = *connection;
-  if (c.dead || next_) {
-    if (!io_thread) wake_io();
-  } else if (!io_thread) {
+  c.reading = false;
+  if (result.failed) kill(c);
+  const std::uint64_t unreported = c.arrived - c.arrived_reported;
+  if (unreported >= kReportBytes) {
+    c.flow_due = true;
+  } else if (result.drained && unreported >= kReportSmall) {
+    if (std::chrono::steady_clock::now() - c.flow_at >= kReportPause) c.flow_due = true;
+  }
+  if (io_thread) {
+    if (waiters_ > 0) pass_on_reading(nullptr);
+  } else if (c.dead || next_) {
+    wake_io();
+  } else {
     if (!c.control.empty() || c.acks_due || c.flow_due) {
       pump(lock, connection, Pump::kSmall, false);
     } else if (has_output(c) && !c.writing && !c.want_write) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/link/coarse_clock.h"
 #include "protocol/link/peer.h"
 
 namespace curia {
@@ -23,6 +24,7 @@ int poll_timeout(SteadyTime deadline, SteadyTime now) {
 
 Message Peer::recv(LaneState& lane, const Tag& tag, std::int64_t max_body, SteadyTime deadline) {
   Lock lock(mutex_);
+  if (connection_) connection_->recvs++;
   expect(!lane.waiting, "two threads wait in recv() of one lane");
   if (auto message = lane.in.take(tag, max_body)) {
     report_progress(lock, lane);
@@ -41,7 +43,7 @@ Message Peer::recv(LaneState& lane, const Tag& tag, std::int64_t max_body, Stead
   waiters_++;
   lane.waiting = true;
   lane.waited = tag;
-  lane.waiting_since = std::chrono::steady_clock::now();
+  lane.waiting_since = coarse_now();
   lane.in.wait(tag, max_body);
   report_progress(lock, lane);
   SteadyTime now = lane.waiting_since;
@@ -51,6 +53,7 @@ Message Peer::recv(LaneState& lane, const Tag& tag, std::int64_t max_body, Stead
       report_progress(lock, lane);
       return *std::move(message);
     }
+    if (now + kCoarseLag >= deadline) now = std::chrono::steady_clock::now();
     if (now >= deadline) {
       throw Error(Code::kTimeout,
                   shared_->options.self + " waited for " + name_ + " to send the message of " +
@@ -59,47 +62,56 @@ Message Peer::recv(LaneState& lane, const Tag& tag, std::int64_t max_body, Stead
     }
     const ConnectionPtr connection = connection_;
     if (connection && !connection->dead && !connection->reading) {
-      lead(lock, connection, lane, deadline);
+      lead(lock, connection, lane, now, deadline);
     } else {
       if (!connection) needs_connection();
       lane.news.wait_until(lock, std::min(deadline, now + std::chrono::hours(1)));
     }
-    now = std::chrono::steady_clock::now();
+    now = coarse_now();
   }
 }
 
-void Peer::lead(Lock& lock, const ConnectionPtr& connection, LaneState& lane, SteadyTime deadline) {
+void Peer::lead(Lock& lock, const ConnectionPtr& connection, LaneState& lane, SteadyTime now,
+                SteadyTime deadline) {
   Connection& c = *connection;
   c.reading = true;
   leader_ = &lane;
-  SteadyTime now = std::chrono::steady_clock::now();
   c.lead_since = now;
-  bool readable = c.reader.eager();
-  while (!readable) {
+  ReadResult result;
+  // First the short way: wait in the read itself. Nobody can interrupt that, so it does not last.
+  if (deadline - now > kBlockingWait + kCoarseLag) {
+    lock.unlock();
+    result = read_some(connection, 1, true);
+    lock.lock();
+  }
+  if (!result.some && !result.failed) result = wait_readable(lock, connection, deadline);
+  leader_ = nullptr;
+  after_reading(lock, connection, result, false);
+}
+
+// Waits for bytes, for tell(), or for the deadline, and writes acknowledgements that are owed.
+Peer::ReadResult Peer::wait_readable(Lock& lock, const ConnectionPtr& connection,
+                                     SteadyTime deadline) {
+  Connection& c = *connection;
+  ReadResult result;
+  while (!c.dead) {
+    const SteadyTime now = std::chrono::steady_clock::now();
     const bool owes_acks = !c.acks.empty();
     const SteadyTime until = owes_acks ? std::min(deadline, now + kAckDelay) : deadline;
     lock.unlock();
     pollfd waits[2] = {{c.socket.fd(), POLLIN, 0}, {leader_wake_.fd(), POLLIN, 0}};
     ::poll(waits, 2, poll_timeout(until, now));
-    readable = waits[0].revents != 0;
     if (waits[1].revents != 0) leader_wake_.clear();
+    if (waits[0].revents != 0) result = read_some(connection, 1, false);
     lock.lock();
-    now = std::chrono::steady_clock::now();
-    if (waits[1].revents != 0 || now >= deadline) break;
-    if (!readable && owes_acks) {
+    if (waits[0].revents != 0 || waits[1].revents != 0) break;
+    if (std::chrono::steady_clock::now() >= deadline) break;
+    if (owes_acks) {
       c.acks_due = true;
       pump(lock, connection, Pump::kSmall, false);
     }
   }
-  if (readable && !c.dead) {
-    lock.unlock();
-    read_some(connection, 1);
-    lock.lock();
-  }
-  c.reading = false;
-  c.released_at = now;
-  leader_ = nullptr;
-  after_reading(lock, connection, false);
+  return result;
 }
 
 // Somebody else who waits becomes the reader, if nobody is.

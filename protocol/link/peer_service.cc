@@ -10,7 +10,7 @@
 namespace curia {
 namespace {
 
-constexpr std::chrono::milliseconds kIdleReader{1};  // then the I/O thread reads again
+constexpr std::chrono::milliseconds kIdleReader{1};  // without a recv(): the I/O thread reads again
 constexpr std::chrono::milliseconds kLongWait{10};   // then it stops watching the one who waits
 constexpr std::chrono::milliseconds kAckDelay{10};
 constexpr std::chrono::milliseconds kFirstDialPause{100};
@@ -51,7 +51,7 @@ void Peer::activate() {
   connection_ = std::exchange(next_, nullptr);
   Connection& c = *connection_;
   const SteadyTime now = std::chrono::steady_clock::now();
-  c.written_at = c.checked_at = c.released_at = now;
+  c.written_at = c.checked_at = c.looked_at = now;
   away_since_.reset();
   dial_pause_ = {};
   epoll_event event{};
@@ -80,18 +80,24 @@ void Peer::on_event(std::uint32_t events) {
   Connection& c = *connection;
   if ((events & EPOLLOUT) != 0) c.want_write = false;
   if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !c.dead) {
-    if (c.reading) {
-      c.armed = false;  // a recv() reads
+    // Where recv() is called often, the next one reads: it would only find this thread in its way.
+    if (c.reading || (c.recvs != c.recvs_seen && waiters_ == 0)) {
+      c.armed = false;
+      c.recvs_seen = c.recvs;
+      c.looked_at = std::chrono::steady_clock::now();
     } else {
-      c.reading = true;
-      lock.unlock();
-      read_some(connection, kReadsPerEvent);
-      lock.lock();
-      c.reading = false;
-      after_reading(lock, connection, true);
+      read_as_io(lock, connection);
     }
   }
   set_interest(c);
+}
+
+void Peer::read_as_io(Lock& lock, const ConnectionPtr& connection) {
+  connection->reading = true;
+  lock.unlock();
+  const ReadResult result = read_some(connection, kReadsPerEvent, false);
+  lock.lock();
+  after_reading(lock, connection, result, true);
 }
 
 Peer::Need Peer::service(SteadyTime now) {
@@ -107,7 +113,10 @@ Peer::Need Peer::service(SteadyTime now) {
     connection_.reset();
     if (!lanes_.empty() && !stopped_) away_since_ = now;
   }
-  if (!connection_ && next_) activate();
+  if (!connection_ && next_) {
+    activate();
+    read_as_io(lock, ConnectionPtr(connection_));  // what came together with the proof
+  }
   if (!connection_) {
     need = away(now);
     free_trash(lock);
@@ -128,21 +137,22 @@ Peer::Need Peer::service(SteadyTime now) {
 
 void Peer::watch(Connection& c, SteadyTime now, Need& need) {
   if (!c.armed) {
-    if (!c.reading) {
-      if (now - c.released_at >= kIdleReader) {
-        c.armed = true;
-      } else {
-        sooner(need.next, c.released_at + kIdleReader);
-      }
-    } else if (now - c.lead_since < kLongWait) {
-      sooner(need.next, now + kIdleReader);
+    if (now - c.looked_at >= kIdleReader) {
+      c.armed = !c.reading && c.recvs == c.recvs_seen;
+      c.recvs_seen = c.recvs;
+      c.looked_at = now;
     }
+    const bool long_wait = c.reading && now - c.lead_since >= kLongWait;
+    if (!c.armed && !long_wait) sooner(need.next, c.looked_at + kIdleReader);
   }
   io_watching_ = c.armed || need.next != SteadyTime::max();
 
   const bool owes = !c.acks.empty() || c.arrived - c.arrived_reported >= Pace::kSmallestRecord;
   if (owes) {
-    if (now - c.acks_since >= kAckDelay) c.acks_due = !c.acks.empty();
+    if (!c.acks.empty()) {
+      if (!c.acks_since) c.acks_since = now;
+      if (now - *c.acks_since >= kAckDelay) c.acks_due = true;
+    }
     if (c.arrived > c.arrived_reported && now - c.flow_at >= kAckDelay) c.flow_due = true;
     sooner(need.next, now + kAckDelay);
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "protocol/link/bytes.h"
+#include "protocol/link/coarse_clock.h"
 #include "protocol/link/peer.h"
 
 namespace curia {
@@ -49,11 +50,10 @@ void Peer::pump(Lock& lock, const ConnectionPtr& connection, Pump kind, bool io_
     Plan plan;
     make_plan(c, plan, kind);
     if (plan.small + plan.bulk == 0) break;
-    const SteadyTime now = std::chrono::steady_clock::now();
     // Counted first: the peer may have reported the bytes before this thread has the mutex again.
     const std::int64_t bytes = plan.small + plan.bulk + kRecordOverhead;
-    c.pace.sent(bytes, now);
-    c.written_at = now;
+    c.pace.sent(bytes);
+    c.written_at = coarse_now();
     left -= bytes;
     lock.unlock();
     seal(c, plan);
@@ -95,7 +95,7 @@ std::int64_t Peer::plan_frames(Connection& c, std::int64_t room) {
     at += std::ssize(frame);
     c.control.pop_front();
   }
-  while (!c.acks.empty() && at + kAckFrame <= room) {
+  while ((c.acks_due || c.acks_ride) && !c.acks.empty() && at + kAckFrame <= room) {
     const LanePtr lane = std::move(c.acks.back());
     c.acks.pop_back();
     lane->in_acks = false;
@@ -107,7 +107,10 @@ std::int64_t Peer::plan_frames(Connection& c, std::int64_t room) {
             {lane->remote, lane->reported_received, lane->reported_limit, lane->reported_aborts});
     at += kAckFrame;
   }
-  if (c.acks.empty()) c.acks_due = false;
+  if (c.acks.empty()) {
+    c.acks_due = c.acks_ride = false;
+    c.acks_since.reset();
+  }
   if (c.flow_due && at + kFlowFrame <= room) {
     put_flow(to + at, c.arrived);
     at += kFlowFrame;

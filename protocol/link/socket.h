@@ -1,6 +1,7 @@
 // File descriptors and TCP sockets, non-blocking and closed on exec.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -35,6 +36,9 @@ int connect_error(const Socket& socket);  // errno of the attempt, 0 when it suc
 
 // No delay for small writes, and liveness probes of the kernel for idle connections.
 void tune(const Socket& socket);
+
+// Makes reads without MSG_DONTWAIT wait, for at most `most`.
+void set_blocking(const Socket& socket, std::chrono::milliseconds most);
 
 // An eventfd that one thread sleeps on and others write to. Thread: any.
 class WakeEvent {
