@@ -61,7 +61,11 @@ Loop cast_loop(DType from, DType to) {
     if (to == DType::kBool) return &unary_loop<ToBool, std::uint8_t, From>;
     return with_dtype(to, [](auto b) -> Loop {
       using To = decltype(b);
-      return &unary_loop<Saturate<To>, To, From>;
+      if constexpr (std::is_floating_point_v<From> && !std::is_floating_point_v<To>) {
+        return &wide_unary_loop<Saturate<To>, To, From>;  // AVX-512 has the conversions to 64 bits
+      } else {
+        return &unary_loop<Saturate<To>, To, From>;
+      }
     });
   });
 }

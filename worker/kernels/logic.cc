@@ -124,17 +124,17 @@ std::vector<ValuePtr> logical_not(const KernelContext& ctx) {
 
 template <class T>
 void select_loop(const std::uint8_t* const* in, std::uint8_t* out, std::int64_t n) {
-  const std::uint8_t* cond = in[0];
-  const T* a = reinterpret_cast<const T*>(in[1]);
-  const T* b = reinterpret_cast<const T*>(in[2]);
-  T* __restrict r = reinterpret_cast<T*>(out);
-  with_simd([=]() CURIA_INLINE {
-    for (std::int64_t i = 0; i < n; ++i) {
-      const T yes = a[i];
-      const T no = b[i];
-      r[i] = cond[i] != 0 ? yes : no;
-    }
-  });
+  with_simd(
+      [](const std::uint8_t* cond, const T* a, const T* b, T* __restrict r, std::int64_t count)
+          CURIA_INLINE {
+            for (std::int64_t i = 0; i < count; ++i) {
+              const T yes = a[i];
+              const T no = b[i];
+              r[i] = cond[i] != 0 ? yes : no;
+            }
+          },
+      in[0], reinterpret_cast<const T*>(in[1]), reinterpret_cast<const T*>(in[2]),
+      reinterpret_cast<T*>(out), n);
 }
 
 std::vector<ValuePtr> select(const KernelContext& ctx) {

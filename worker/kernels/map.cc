@@ -13,6 +13,8 @@ namespace {
 // Elements computed at a time: operands that have to be spread out first, and results on their way
 // round the cache, stay in the first-level cache.
 constexpr std::int64_t kBlock = 2048;
+// Less where the result goes round the cache, to alternate between loading and storing more often.
+constexpr std::int64_t kStreamBlock = 256;
 
 // Outputs from here on are written round the cache: a line that is stored is not read before, and
 // what is in the cache stays. Half the last level, since others share it, but at most 32 MiB: the
@@ -189,12 +191,12 @@ Tensor map(const KernelContext& ctx, std::initializer_list<const Tensor*> operan
   const bool stream = out.elements * width >= stream_from();
   const std::int64_t grain =
       std::max<std::int64_t>(kBlock, (std::int64_t{1} << 18) / width / cost / kBlock * kBlock);
-  // Without spreading or streaming the loop may take a whole chunk at once.
-  const std::int64_t block = spread || stream || count > 1 ? kBlock : grain;
+  // A tile or scratch holds kBlock; without them the loop may take a whole chunk at once.
+  const std::int64_t block = stream ? kStreamBlock : spread || count > 1 ? kBlock : grain;
 
   ctx.for_chunks(out.elements, grain, [&](std::int64_t begin, std::int64_t end) {
     alignas(64) std::array<std::array<std::uint8_t, kBlock * 8>, kMaxMapOperands> scratch;
-    alignas(64) std::array<std::uint8_t, kBlock * 8> staged;
+    alignas(4096) std::array<std::uint8_t, kStreamBlock * 8> staged;
     for (std::int64_t i = begin; i < end; i += block) {
       const std::int64_t n = std::min(block, end - i);
       std::array<const std::uint8_t*, kMaxMapOperands> in{};

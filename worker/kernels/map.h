@@ -31,79 +31,31 @@ Tensor broadcast_to(const KernelContext& ctx, const Tensor& x, const Shape& shap
 // Loops for map(): F is a stateless functor, inlined.
 template <class F, class R, class A>
 void unary_loop(const std::uint8_t* const* in, std::uint8_t* out, std::int64_t n) {
-  const A* a = reinterpret_cast<const A*>(in[0]);
-  R* __restrict r = reinterpret_cast<R*>(out);
-  with_simd([=]() CURIA_INLINE {
-    for (std::int64_t i = 0; i < n; ++i) r[i] = F()(a[i]);
-  });
+  with_simd(
+      [](const A* a, R* __restrict r, std::int64_t count) CURIA_INLINE {
+        for (std::int64_t i = 0; i < count; ++i) r[i] = F()(a[i]);
+      },
+      reinterpret_cast<const A*>(in[0]), reinterpret_cast<R*>(out), n);
 }
 
 template <class F, class R, class A>
 void wide_unary_loop(const std::uint8_t* const* in, std::uint8_t* out, std::int64_t n) {
-  const A* a = reinterpret_cast<const A*>(in[0]);
-  R* __restrict r = reinterpret_cast<R*>(out);
-  with_wide_simd([=]() CURIA_INLINE {
-    for (std::int64_t i = 0; i < n; ++i) r[i] = F()(a[i]);
-  });
+  with_wide_simd(
+      [](const A* a, R* __restrict r, std::int64_t count) CURIA_INLINE {
+        for (std::int64_t i = 0; i < count; ++i) r[i] = F()(a[i]);
+      },
+      reinterpret_cast<const A*>(in[0]), reinterpret_cast<R*>(out), n);
 }
 
 template <class F, class R, class A>
 void binary_loop(const std::uint8_t* const* in, std::uint8_t* out, std::int64_t n) {
-  const A* a = reinterpret_cast<const A*>(in[0]);
-  const A* b = reinterpret_cast<const A*>(in[1]);
-  R* __restrict r = reinterpret_cast<R*>(out);
-  with_simd([=]() CURIA_INLINE {
-    for (std::int64_t i = 0; i < n; ++i) r[i] = F()(a[i], b[i]);
-  });
+  with_simd(
+      [](const A* a, const A* b, R* __restrict r, std::int64_t count) CURIA_INLINE {
+        for (std::int64_t i = 0; i < count; ++i) r[i] = F()(a[i], b[i]);
+      },
+      reinterpret_cast<const A*>(in[0]), reinterpret_cast<const A*>(in[1]),
+      reinterpret_cast<R*>(out), n);
 }
-
-// The type kernels compute on for a dtype.
-template <DType>
-struct Element;
-template <>
-struct Element<DType::kBool> {
-  using type = std::uint8_t;
-};
-template <>
-struct Element<DType::kI8> {
-  using type = std::int8_t;
-};
-template <>
-struct Element<DType::kI16> {
-  using type = std::int16_t;
-};
-template <>
-struct Element<DType::kI32> {
-  using type = std::int32_t;
-};
-template <>
-struct Element<DType::kI64> {
-  using type = std::int64_t;
-};
-template <>
-struct Element<DType::kU8> {
-  using type = std::uint8_t;
-};
-template <>
-struct Element<DType::kU16> {
-  using type = std::uint16_t;
-};
-template <>
-struct Element<DType::kU32> {
-  using type = std::uint32_t;
-};
-template <>
-struct Element<DType::kU64> {
-  using type = std::uint64_t;
-};
-template <>
-struct Element<DType::kF32> {
-  using type = float;
-};
-template <>
-struct Element<DType::kF64> {
-  using type = double;
-};
 
 // Calls f with a value of the dtype's element type: with_dtype(d, [&](auto zero) { ... }). Bool
 // comes as std::uint8_t. Errors: kInvalid for strings.

@@ -27,19 +27,22 @@ CURIA_INLINE inline double power_of_two(double t) {
 }
 
 // (e^r - 1 - r) / r^2 for |r| <= ln2 / 2: the Taylor series, its remainder below 2^-58.
+// Even and odd powers apart: the two chains run side by side.
 CURIA_INLINE inline double exp_tail(double r) {
-  double p = 1.0 / 6227020800.0;
-  p = p * r + 1.0 / 479001600.0;
-  p = p * r + 1.0 / 39916800.0;
-  p = p * r + 1.0 / 3628800.0;
-  p = p * r + 1.0 / 362880.0;
-  p = p * r + 1.0 / 40320.0;
-  p = p * r + 1.0 / 5040.0;
-  p = p * r + 1.0 / 720.0;
-  p = p * r + 1.0 / 120.0;
-  p = p * r + 1.0 / 24.0;
-  p = p * r + 1.0 / 6.0;
-  return p * r + 0.5;
+  const double w = r * r;
+  double even = 1.0 / 479001600.0;
+  even = even * w + 1.0 / 3628800.0;
+  even = even * w + 1.0 / 40320.0;
+  even = even * w + 1.0 / 720.0;
+  even = even * w + 1.0 / 24.0;
+  even = even * w + 0.5;
+  double odd = 1.0 / 6227020800.0;
+  odd = odd * w + 1.0 / 39916800.0;
+  odd = odd * w + 1.0 / 362880.0;
+  odd = odd * w + 1.0 / 5040.0;
+  odd = odd * w + 1.0 / 120.0;
+  odd = odd * w + 1.0 / 6.0;
+  return odd * r + even;
 }
 
 CURIA_INLINE inline double exp(double x) {
@@ -103,17 +106,19 @@ CURIA_INLINE inline double log(double x) {
   const double f = m - 1.0;
   const double s = f / (2.0 + f);
   const double w = s * s;
-  double p = 2.0 / 23.0;
-  p = p * w + 2.0 / 21.0;
-  p = p * w + 2.0 / 19.0;
-  p = p * w + 2.0 / 17.0;
-  p = p * w + 2.0 / 15.0;
-  p = p * w + 2.0 / 13.0;
-  p = p * w + 2.0 / 11.0;
-  p = p * w + 2.0 / 9.0;
-  p = p * w + 2.0 / 7.0;
-  p = p * w + 2.0 / 5.0;
-  p = p * w + 2.0 / 3.0;
+  const double v = w * w;
+  double even = 2.0 / 23.0;
+  even = even * v + 2.0 / 19.0;
+  even = even * v + 2.0 / 15.0;
+  even = even * v + 2.0 / 11.0;
+  even = even * v + 2.0 / 7.0;
+  even = even * v + 2.0 / 3.0;
+  double odd = 2.0 / 21.0;
+  odd = odd * v + 2.0 / 17.0;
+  odd = odd * v + 2.0 / 13.0;
+  odd = odd * v + 2.0 / 9.0;
+  odd = odd * v + 2.0 / 5.0;
+  const double p = odd * w + even;
   const double square = 0.5 * f * f;
   const double tail = w * p;
   const double y = e * kLn2High - ((square - (s * (square + tail) + e * kLn2Low)) - f);

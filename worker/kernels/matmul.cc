@@ -1,24 +1,21 @@
-// matmul: [m,k]x[k,n], [m,k]x[k], [k]x[k,n] and [k]x[k] (a scalar). Floats go to OpenBLAS; the last
-// digits depend on its kernel for this CPU. Integers wrap.
+// matmul: [m,k]x[k,n], [m,k]x[k], [k]x[k,n] and [k]x[k] (a scalar). Floats go to OpenBLAS where it
+// knows the processor; their last digits depend on the machine. Integers wrap.
 #include <cblas.h>
 
 #include <algorithm>
 #include <limits>
-#include <type_traits>
+#include <string_view>
 
+#include "worker/kernels/gemm.h"
 #include "worker/kernels/map.h"
 
 namespace curia {
 namespace {
 
-struct Sizes {
-  std::int64_t m, k, n;
-};
-
 // Multiply-adds in one call of the library: the time between two polls stays below a second.
 constexpr std::int64_t kCallWork = std::int64_t{4} << 30;
 
-void gemm(Sizes s, const double* a, const double* b, double* c) {
+void gemm(MatmulSizes s, const double* a, const double* b, double* c) {
   const auto m = static_cast<blasint>(s.m), n = static_cast<blasint>(s.n),
              k = static_cast<blasint>(s.k);
   if (s.n == 1) {
@@ -30,7 +27,7 @@ void gemm(Sizes s, const double* a, const double* b, double* c) {
   }
 }
 
-void gemm(Sizes s, const float* a, const float* b, float* c) {
+void gemm(MatmulSizes s, const float* a, const float* b, float* c) {
   const auto m = static_cast<blasint>(s.m), n = static_cast<blasint>(s.n),
              k = static_cast<blasint>(s.k);
   if (s.n == 1) {
@@ -42,77 +39,45 @@ void gemm(Sizes s, const float* a, const float* b, float* c) {
   }
 }
 
-// A row of c by a strip of columns, four rows of b at a time, over a block of k whose part of b
-// stays in the cache.
-constexpr std::int64_t kRows = 4, kDepth = 128, kStrip = 512;
-
-// Products of narrow integers would be promoted to int, which can overflow.
-template <class T>
-using Wide = std::conditional_t<(sizeof(T) < 4), std::uint32_t, T>;
-
-template <class T>
-void multiply_rows(Sizes s, const T* a, const T* b, T* c, std::int64_t begin, std::int64_t end) {
-  std::fill(c + begin * s.n, c + end * s.n, T{0});
-  for (std::int64_t k0 = 0; k0 < s.k; k0 += kDepth) {
-    const std::int64_t k1 = std::min(k0 + kDepth, s.k);
-    for (std::int64_t j0 = 0; j0 < s.n; j0 += kStrip) {
-      const std::int64_t width = std::min(kStrip, s.n - j0);
-      for (std::int64_t i = begin; i < end; ++i) {
-        T* __restrict row = c + i * s.n + j0;
-        const T* left = a + i * s.k;
-        with_wide_simd([=]() CURIA_INLINE {
-          std::int64_t k = k0;
-          for (; k + kRows <= k1; k += kRows) {
-            const Wide<T> x0 = left[k], x1 = left[k + 1], x2 = left[k + 2], x3 = left[k + 3];
-            const T* b0 = b + k * s.n + j0;
-            const T *b1 = b0 + s.n, *b2 = b1 + s.n, *b3 = b2 + s.n;
-            for (std::int64_t j = 0; j < width; ++j) {
-              row[j] = static_cast<T>(row[j] + x0 * b0[j] + x1 * b1[j] + x2 * b2[j] + x3 * b3[j]);
-            }
-          }
-          for (; k < k1; ++k) {
-            const Wide<T> x = left[k];
-            const T* below = b + k * s.n + j0;
-            for (std::int64_t j = 0; j < width; ++j) {
-              row[j] = static_cast<T>(row[j] + x * below[j]);
-            }
-          }
-        });
-      }
-    }
-  }
+// OpenBLAS falls back to a kernel for the processors of 2005 where it does not know a newer one;
+// ours is then several times faster.
+bool openblas_fits() {
+  static const bool fits = [] {
+    const std::string_view core = openblas_get_corename();
+    const bool old = core == "Prescott" || core == "Nehalem" || core == "Barcelona";
+    return !(old && simd_fma());
+  }();
+  return fits;
 }
 
-// The matrix-vector form, where b's rows are single elements.
+// Integers times a vector; wraps as T does.
 template <class T>
-void dot_rows(Sizes s, const T* a, const T* b, T* c, std::int64_t begin, std::int64_t end) {
-  with_wide_simd([=]() CURIA_INLINE {
-    for (std::int64_t i = begin; i < end; ++i) {
-      Wide<T> sum = 0;
-      for (std::int64_t k = 0; k < s.k; ++k) sum += Wide<T>{a[i * s.k + k]} * b[k];
-      c[i] = static_cast<T>(sum);
-    }
-  });
-}
-
-template <class T>
-void multiply_ints(const KernelContext& ctx, Sizes s, const T* a, const T* b, T* c) {
-  const std::int64_t work = std::max<std::int64_t>(1, s.k * s.n);
-  const std::int64_t grain = std::clamp<std::int64_t>((1 << 21) / work, 1, 64);
+void dot_rows(const KernelContext& ctx, MatmulSizes s, const T* a, const T* b, T* c) {
+  const std::int64_t grain = std::max<std::int64_t>(1, (1 << 17) / s.k);
   ctx.for_chunks(s.m, grain, [&](std::int64_t begin, std::int64_t end) {
-    if (s.n == 1) {
-      dot_rows(s, a, b, c, begin, end);
-    } else {
-      multiply_rows(s, a, b, c, begin, end);
-    }
+    with_wide_simd(
+        [](const T* row, const T* x, std::int64_t k, std::int64_t rows, T* out) CURIA_INLINE {
+          for (std::int64_t i = 0; i < rows; ++i, row += k) {
+            std::uint64_t sum = 0;
+            for (std::int64_t j = 0; j < k; ++j) sum += std::uint64_t{row[j]} * x[j];
+            out[i] = static_cast<T>(sum);
+          }
+        },
+        a + begin * s.k, b, s.k, end - begin, c + begin);
   });
 }
 
 template <class T>
-void multiply_floats(const KernelContext& ctx, Sizes s, const T* a, const T* b, T* c) {
+void multiply_ints(const KernelContext& ctx, MatmulSizes s, const T* a, const T* b, T* c) {
+  if (s.n == 1) return dot_rows(ctx, s, a, b, c);
+  blocked_matmul(ctx, s, a, b, c);
+}
+
+template <class T>
+void multiply_floats(const KernelContext& ctx, MatmulSizes s, const T* a, const T* b, T* c) {
   const std::int64_t most = std::numeric_limits<blasint>::max();
-  expect(s.k <= most && s.n <= most && s.m <= most,
-         "a matrix has more than 2^31-1 rows or columns");
+  const bool small = s.k <= most && s.n <= most && s.m <= most;
+  if (!small || (s.m >= 4 && s.n >= 4 && !openblas_fits())) return blocked_matmul(ctx, s, a, b, c);
   const std::int64_t work = std::max<std::int64_t>(1, s.k * s.n);
   const std::int64_t panel = std::clamp<std::int64_t>(kCallWork / work, 1, s.m);
   for (std::int64_t i = 0; i < s.m; i += panel) {
@@ -134,7 +99,7 @@ std::vector<ValuePtr> matmul(const KernelContext& ctx) {
   if (a.shape.back() != b.shape.front()) refuse("inner extents that match");
   Shape shape(a.shape.begin(), a.shape.end() - 1);
   shape.insert(shape.end(), b.shape.begin() + 1, b.shape.end());
-  const Sizes s{left == 2 ? a.shape[0] : 1, a.shape.back(), right == 2 ? b.shape[1] : 1};
+  const MatmulSizes s{left == 2 ? a.shape[0] : 1, a.shape.back(), right == 2 ? b.shape[1] : 1};
   Output out(a.dtype, shape);
   if (out.elements == 0) return one(std::move(out).finish());
   if (s.k == 0) {

@@ -86,10 +86,12 @@ void fill(std::uint64_t seed, T* to, std::int64_t begin, std::int64_t end) {
   Blocks blocks;
   alignas(64) std::array<T, 2 * kBatch> drawn;
   for (std::int64_t at = begin; at < end; at += 2 * kBatch) {
-    with_wide_simd([&]() CURIA_INLINE {
-      philox(static_cast<std::uint64_t>(at) / 2, seed, blocks);
-      for (std::size_t i = 0; i < kBatch; ++i) Draw()(blocks, i, drawn.data() + 2 * i);
-    });
+    with_wide_simd(
+        [](std::uint64_t first, std::uint64_t key, Blocks* words, T* __restrict out) CURIA_INLINE {
+          philox(first, key, *words);
+          for (std::size_t i = 0; i < kBatch; ++i) Draw()(*words, i, out + 2 * i);
+        },
+        static_cast<std::uint64_t>(at) / 2, seed, &blocks, drawn.data());
     std::copy_n(drawn.data(), std::min(2 * kBatch, end - at), to + at);
   }
 }

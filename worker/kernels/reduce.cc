@@ -72,115 +72,174 @@ struct Max {
   CURIA_INLINE static void merge(State& a, State& b, State x, State) { add(a, b, x); }
 };
 
-// Adds `rows` rows of `cols` elements into states a[cols], b[cols].
+// Adds `rows` rows of `cols` elements, `stride` apart, into states a[cols], b[cols].
 template <class Acc, class T>
-void add_rows(const T* x, std::int64_t rows, std::int64_t cols, typename Acc::State* a_out,
-              typename Acc::State* b_out) {
-  auto* __restrict a = a_out;
-  auto* __restrict b = b_out;
-  with_wide_simd([=]() CURIA_INLINE {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const T* row = x + r * cols;
-      for (std::int64_t c = 0; c < cols; ++c) Acc::add(a[c], b[Acc::kTwo ? c : 0], row[c]);
-    }
-  });
+void add_rows(const T* x, std::int64_t rows, std::int64_t cols, std::int64_t stride,
+              typename Acc::State* a, typename Acc::State* b) {
+  using State = typename Acc::State;
+  with_wide_simd(
+      [](const T* from, std::int64_t n, std::int64_t width, std::int64_t step, State* __restrict s,
+         State* __restrict t) CURIA_INLINE {
+        for (std::int64_t r = 0; r < n; ++r, from += step) {
+          for (std::int64_t c = 0; c < width; ++c) Acc::add(s[c], t[Acc::kTwo ? c : 0], from[c]);
+        }
+      },
+      x, rows, cols, stride, a, b);
 }
 
-// Likewise for exactly kLanes columns, whose states stay in registers.
+// Likewise for exactly kLanes columns without gaps, whose states stay in registers.
 constexpr std::int64_t kLanes = 32;
 
 template <class Acc, class T>
-void add_lanes(const T* x, std::int64_t rows, typename Acc::State* a_out,
-               typename Acc::State* b_out) {
-  with_wide_simd([=]() CURIA_INLINE {
-    std::array<typename Acc::State, kLanes> a, b{};
-    for (std::size_t c = 0; c < kLanes; ++c) {
-      a[c] = a_out[c];
-      if (Acc::kTwo) b[c] = b_out[c];
-    }
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::size_t c = 0; c < kLanes; ++c)
-        Acc::add(a[c], b[c], x[r * kLanes + static_cast<std::int64_t>(c)]);
-    }
-    for (std::size_t c = 0; c < kLanes; ++c) {
-      a_out[c] = a[c];
-      if (Acc::kTwo) b_out[c] = b[c];
-    }
-  });
+void add_lanes(const T* x, std::int64_t rows, typename Acc::State* a, typename Acc::State* b) {
+  using State = typename Acc::State;
+  with_wide_simd(
+      [](const T* from, std::int64_t n, State* a_out, State* b_out) CURIA_INLINE {
+        std::array<State, kLanes> s, t{};
+        for (std::size_t c = 0; c < kLanes; ++c) {
+          s[c] = a_out[c];
+          if (Acc::kTwo) t[c] = b_out[c];
+        }
+        for (std::int64_t r = 0; r < n; ++r, from += kLanes) {
+          for (std::size_t c = 0; c < kLanes; ++c) Acc::add(s[c], t[c], from[c]);
+        }
+        for (std::size_t c = 0; c < kLanes; ++c) {
+          a_out[c] = s[c];
+          if (Acc::kTwo) b_out[c] = t[c];
+        }
+      },
+      x, rows, a, b);
 }
 
-// Reduces [rows, cols] into states a[cols], b[cols]. Few columns are taken several rows at a time,
-// as lanes of their own that are merged at the end.
+// Few columns are taken several rows at a time, as lanes of their own that are merged at the end.
 template <class Acc, class T>
-void reduce_plane(const T* x, std::int64_t rows, std::int64_t cols, typename Acc::State* a,
-                  typename Acc::State* b) {
+void add_narrow(const T* x, std::int64_t rows, std::int64_t cols, typename Acc::State* a,
+                typename Acc::State* b) {
   using State = typename Acc::State;
-  const std::int64_t group = cols >= kLanes ? 1 : kLanes / cols;  // rows taken at a time
+  const std::int64_t group = kLanes / cols;  // rows taken at a time
   const std::int64_t groups = rows / group;
-  if (group == 1 || groups < 2) {
-    add_rows<Acc>(x, rows, cols, a, b);
-    return;
-  }
   const std::int64_t width = group * cols;
   std::array<State, kLanes> lane_a, lane_b{};
   lane_a.fill(Acc::kInit);
   if (width == kLanes) {
     add_lanes<Acc>(x, groups, lane_a.data(), lane_b.data());
   } else {
-    add_rows<Acc>(x, groups, width, lane_a.data(), lane_b.data());
+    add_rows<Acc>(x, groups, width, width, lane_a.data(), lane_b.data());
   }
   for (std::int64_t i = 0; i < width; ++i) {
     const auto lane = static_cast<std::size_t>(i);
     Acc::merge(a[i % cols], b[Acc::kTwo ? i % cols : 0], lane_a[lane], lane_b[lane]);
   }
-  add_rows<Acc>(x + groups * width, rows - groups * group, cols, a, b);
+  add_rows<Acc>(x + groups * width, rows - groups * group, cols, cols, a, b);
 }
 
-// Elements one piece of a long reduction has, and how many pieces at most. From the shape only.
-constexpr std::int64_t kPiece = 1 << 16;
-constexpr std::int64_t kMaxPieces = 256;
+// States of some results.
+template <class Acc>
+struct States {
+  using State = typename Acc::State;
+
+  explicit States(std::int64_t count)
+      : a(static_cast<std::size_t>(count)), b(static_cast<std::size_t>(Acc::kTwo ? count : 1)) {
+    clear();
+  }
+  void clear() {
+    std::fill(a.begin(), a.end(), Acc::kInit);
+    std::fill(b.begin(), b.end(), State{0});
+  }
+  State* first(std::int64_t i) { return a.data() + i; }
+  State* second(std::int64_t i) { return b.data() + (Acc::kTwo ? i : 0); }
+
+  std::vector<State> a, b;
+};
+
+// How the work is cut. From the shape only, since it decides the order of adding.
+constexpr std::int64_t kPiece = 1 << 16;    // elements worth a chunk of their own
+constexpr std::int64_t kMaxPieces = 256;    // of one column
+constexpr std::int64_t kColumns = 2048;     // columns at a time; their states stay in the cache
+constexpr std::int64_t kShortRow = 256;     // lines below are turned into columns
+constexpr std::int64_t kScratch = 1 << 13;  // elements turned at a time
+
+// Many short lines that lie one behind the other: some of them at a time are turned into columns.
+template <class Acc, class T, class Store>
+void reduce_short(const KernelContext& ctx, const T* x, std::int64_t lines, std::int64_t length,
+                  const Store& store) {
+  const std::int64_t batch = kScratch / std::max<std::int64_t>(length, 1);
+  const std::int64_t grain =
+      (kPiece / std::max<std::int64_t>(length, 1) + batch - 1) / batch * batch;
+  ctx.for_chunks(lines, grain, [&](std::int64_t begin, std::int64_t end) {
+    // A line more than `batch` elements apart, so that columns do not share cache sets.
+    const std::int64_t stride = batch + kAlignment / static_cast<std::int64_t>(sizeof(T));
+    std::vector<T> turned(static_cast<std::size_t>(stride * length));
+    States<Acc> states(batch);
+    for (std::int64_t line = begin; line < end; line += batch) {
+      const std::int64_t n = std::min(batch, end - line);
+      const T* from = x + line * length;
+      for (std::int64_t i = 0; i < n; ++i) {
+        for (std::int64_t k = 0; k < length; ++k) {
+          turned[static_cast<std::size_t>(k * stride + i)] = from[i * length + k];
+        }
+      }
+      states.clear();
+      add_rows<Acc>(turned.data(), length, n, stride, states.first(0), states.second(0));
+      for (std::int64_t i = 0; i < n; ++i) store(line + i, *states.first(i), *states.second(i));
+    }
+  });
+}
 
 // Calls store(i, a, b) for every result i.
 template <class Acc, class T, class Store>
 void reduce(const KernelContext& ctx, const T* x, const Layout& layout, const Store& store) {
-  using State = typename Acc::State;
   const auto [planes, rows, cols] = layout;
-  const std::int64_t plane = rows * cols;
+  if (cols == 1 && rows <= kShortRow && planes > 1) {
+    return reduce_short<Acc>(ctx, x, planes, rows, store);
+  }
+  const std::int64_t strips = (cols + kColumns - 1) / kColumns;
+  const std::int64_t strip = std::min(cols, kColumns);
   const std::int64_t pieces =
-      std::clamp<std::int64_t>(std::min(plane / kPiece, rows), 1, kMaxPieces);
+      std::clamp<std::int64_t>(std::min(rows * strip / kPiece, rows / 8), 1, kMaxPieces);
   const std::int64_t depth = (rows + pieces - 1) / pieces;  // rows a piece
-  const std::int64_t batch = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(plane, 1));
-  const std::int64_t seconds = Acc::kTwo ? cols : 1;
+  // One job: a piece of the rows of a strip of the columns of a plane.
+  const auto job = [&](std::int64_t p, std::int64_t s, std::int64_t i, auto* a, auto* b) {
+    const std::int64_t row = std::min(i * depth, rows);
+    const std::int64_t count = std::min(depth, rows - row);
+    const std::int64_t width = std::min(kColumns, cols - s * kColumns);
+    const T* from = x + (p * rows + row) * cols + s * kColumns;
+    if (cols < kLanes && count >= 2 * (kLanes / cols)) {
+      add_narrow<Acc>(from, count, cols, a, b);
+    } else {
+      add_rows<Acc>(from, count, width, cols, a, b);
+    }
+    return width;
+  };
   if (pieces == 1) {
-    ctx.for_chunks(planes, batch, [&](std::int64_t begin, std::int64_t end) {
-      std::vector<State> a(static_cast<std::size_t>(cols)), b(static_cast<std::size_t>(seconds));
-      for (std::int64_t p = begin; p < end; ++p) {
-        std::fill(a.begin(), a.end(), Acc::kInit);
-        std::fill(b.begin(), b.end(), State{0});
-        reduce_plane<Acc>(x + p * plane, rows, cols, a.data(), b.data());
-        for (std::int64_t c = 0; c < cols; ++c) {
-          store(p * cols + c, a[static_cast<std::size_t>(c)],
-                b[static_cast<std::size_t>(Acc::kTwo ? c : 0)]);
-        }
-      }
-    });
+    const std::int64_t work = std::max<std::int64_t>(1, rows * strip);
+    ctx.for_chunks(planes * strips, std::max<std::int64_t>(1, kPiece / work),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     States<Acc> states(strip);
+                     for (std::int64_t at = begin; at < end; ++at) {
+                       const std::int64_t p = at / strips, s = at % strips;
+                       states.clear();
+                       const std::int64_t width = job(p, s, 0, states.first(0), states.second(0));
+                       for (std::int64_t c = 0; c < width; ++c) {
+                         store(p * cols + s * kColumns + c, *states.first(c), *states.second(c));
+                       }
+                     }
+                   });
     return;
   }
-  const auto slots = static_cast<std::size_t>(pieces * cols);
   for (std::int64_t p = 0; p < planes; ++p) {
-    std::vector<State> a(slots, Acc::kInit), b(slots, State{0});
-    ctx.for_chunks(pieces, 1, [&](std::int64_t i, std::int64_t) {
-      const std::int64_t first = std::min(i * depth, rows);
-      reduce_plane<Acc>(x + p * plane + first * cols, std::min(depth, rows - first), cols,
-                        a.data() + i * cols, b.data() + i * cols);
+    States<Acc> parts(pieces * cols);
+    ctx.for_chunks(pieces * strips, 1, [&](std::int64_t at, std::int64_t) {
+      const std::int64_t i = at / strips, s = at % strips;
+      const std::int64_t slot = i * cols + s * kColumns;
+      job(p, s, i, parts.first(slot), parts.second(slot));
     });
     for (std::int64_t c = 0; c < cols; ++c) {
-      State total_a = Acc::kInit, total_b = 0;
+      typename Acc::State a = Acc::kInit, b = 0;
       for (std::int64_t i = 0; i < pieces; ++i) {
-        const auto slot = static_cast<std::size_t>(i * cols + c);
-        Acc::merge(total_a, total_b, a[slot], b[slot]);
+        Acc::merge(a, b, *parts.first(i * cols + c), *parts.second(i * cols + c));
       }
-      store(p * cols + c, total_a, total_b);
+      store(p * cols + c, a, b);
     }
   }
 }
