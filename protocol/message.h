@@ -5,6 +5,7 @@
 // is the authenticated principal of the connection, never a field.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,7 +15,7 @@
 #include "protocol/digest.h"
 #include "protocol/error.h"
 #include "protocol/label.h"
-#include "protocol/link/link.h"
+#include "protocol/session_id.h"
 #include "protocol/type.h"
 
 namespace curia {

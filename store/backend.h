@@ -15,7 +15,7 @@
 
 #include "protocol/digest.h"
 #include "protocol/label.h"
-#include "protocol/link/link.h"
+#include "protocol/session_id.h"
 #include "protocol/type.h"
 #include "protocol/value.h"
 

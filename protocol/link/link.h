@@ -9,7 +9,6 @@
 // a lane.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -19,11 +18,11 @@
 #include <vector>
 
 #include "protocol/error.h"
+#include "protocol/session_id.h"
 #include "protocol/value.h"
 
 namespace curia {
 
-using SessionId = std::array<std::uint8_t, 16>;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 struct Tag {
