@@ -1,6 +1,8 @@
 #include "worker/config.h"
 
 #include <charconv>
+#include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "protocol/error.h"
 #include "protocol/fields.h"
@@ -144,6 +146,24 @@ WorkerConfig read_worker_config(const std::string& path) {
   if (fields.has("ready_file")) config.ready_file = beside(path, fields.text("ready_file"));
   fields.finish();
   return config;
+}
+
+std::string grants_json(const std::vector<Grant>& grants) {
+  auto list = nlohmann::ordered_json::array();
+  for (const Grant& grant : grants) {
+    nlohmann::ordered_json json = {{"source", grant.source}, {"to", grant.to}};
+    for (const Digest& program : grant.programs) json["programs"].push_back(program.hex());
+    for (const std::string& release : grant.releases) json["releases"].push_back(release);
+    if (grant.until) {
+      const std::time_t time = std::chrono::system_clock::to_time_t(*grant.until);
+      std::tm parts{};
+      char text[32];
+      std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &parts));
+      json["until"] = text;
+    }
+    list.push_back(std::move(json));
+  }
+  return list.dump(2);
 }
 
 }  // namespace curia

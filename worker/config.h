@@ -41,6 +41,9 @@ struct WorkerConfig {
 // Errors: kInvalid, naming file, field and what is expected.
 WorkerConfig read_worker_config(const std::string& path);
 
+// The field "grants" of a configuration, as JSON.
+std::string grants_json(const std::vector<Grant>& grants);
+
 // "host:port" -> both. Errors: kInvalid.
 std::pair<std::string, std::uint16_t> split_host_port(const std::string& text);
 
