@@ -11,7 +11,7 @@ namespace {
 Real int_reference(const std::string& op, DType dtype, Int128 a, Int128 b) {
   if (op == "add") return wrapped(dtype, a + b);
   if (op == "sub") return wrapped(dtype, a - b);
-  if (op == "mul") return wrapped(dtype, a * b);
+  if (op == "mul") return wrapped(dtype, product(a, b));
   if (op == "div") return b == 0 ? 0 : wrapped(dtype, a / b);
   if (op == "mod") return b == 0 ? 0 : wrapped(dtype, a % b);
   if (op == "minimum") return static_cast<Real>(a < b ? a : b);

@@ -38,8 +38,8 @@ TEST_CASE("Matmul: agrees with a scalar loop for all ranks and dtypes") {
             for (std::int64_t j = 0; j < n; ++j) {
               Int128 sum = 0;
               for (std::int64_t l = 0; l < k; ++l) {
-                sum +=
-                    static_cast<Int128>(at(a, i * k + l)) * static_cast<Int128>(at(b, l * n + j));
+                sum = plus(sum, product(static_cast<Int128>(at(a, i * k + l)),
+                                        static_cast<Int128>(at(b, l * n + j))));
               }
               wanted.push_back(is_float(dtype) ? static_cast<Real>(sum) : wrapped(dtype, sum));
             }

@@ -151,6 +151,15 @@ inline Real stored(DType dtype, Real value) {
 }
 
 __extension__ using Int128 = __int128;
+__extension__ using UInt128 = unsigned __int128;
+
+// Wraps, as the references of wrapping arithmetic must.
+inline Int128 product(Int128 a, Int128 b) {
+  return static_cast<Int128>(static_cast<UInt128>(a) * static_cast<UInt128>(b));
+}
+inline Int128 plus(Int128 a, Int128 b) {
+  return static_cast<Int128>(static_cast<UInt128>(a) + static_cast<UInt128>(b));
+}
 
 inline Real wrapped(DType dtype, Int128 value) {
   const auto low = static_cast<std::uint64_t>(value);

@@ -15,19 +15,19 @@ namespace {
 template <class T>
 using Wide = std::conditional_t<sizeof(T) == 1, std::uint16_t, T>;
 
-template <class W>
+template <class W, std::size_t bytes>
 struct Vector {
-  using type [[gnu::vector_size(64)]] = W;
+  using type [[gnu::vector_size(bytes)]] = W;
 };
 
 constexpr std::int64_t kDepth = 128;  // of a packed panel of b, which then stays in the cache
 
-// A tile of c, `rows` by `vectors`, is kept in registers while a panel of b goes by.
-template <class T, std::size_t rows, std::size_t vectors>
+// A tile of c, `rows` by `vectors` of `bytes`, is kept in registers while a panel of b goes by.
+template <class T, std::size_t bytes, std::size_t rows, std::size_t vectors>
 struct Tile {
   using W = Wide<T>;
-  using V = typename Vector<W>::type;
-  static constexpr std::int64_t kCols = vectors * 64 / sizeof(W);
+  using V = typename Vector<W, bytes>::type;
+  static constexpr std::int64_t kCols = vectors * bytes / sizeof(W);
 
   struct Panel {
     alignas(64) std::array<W, kDepth * kCols> b;
@@ -98,9 +98,11 @@ void blocked_matmul(const KernelContext& ctx, MatmulSizes s, const T* a, const T
   const std::int64_t grain = std::clamp<std::int64_t>((s.m + 3) / 4, 64, 256);
   ctx.for_chunks(s.m, grain, [&](std::int64_t begin, std::int64_t end) {
     if (simd_level() == 2) {
-      Tile<T, 8, 3>::rows_of(ctx, s, a, b, c, begin, end);
+      Tile<T, 64, 8, 3>::rows_of(ctx, s, a, b, c, begin, end);
+    } else if (simd_fma()) {
+      Tile<T, 32, 6, 2>::rows_of(ctx, s, a, b, c, begin, end);
     } else {
-      Tile<T, 4, 1>::rows_of(ctx, s, a, b, c, begin, end);
+      Tile<T, 16, 4, 2>::rows_of(ctx, s, a, b, c, begin, end);
     }
   });
 }
