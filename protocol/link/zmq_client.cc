@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -41,12 +42,15 @@ struct Dial {
   Monitor monitor;
   Outbox outbox;
   Clock::time_point deadline;  // for the keys to be agreed
-  bool tcp = false;            // TCP is connected
-  bool up = false;             // the keys are agreed
-  bool over = false;           // erased before the next turn
-  bool dropped = false;        // ours to end: nothing more goes in or out but what the outbox holds
-  bool closing = false;        // disconnected; what came before is still to be read
-  std::string why;             // it is closing, or ""
+  int fd;
+  int monitor_fd;
+  bool unread = true;    // see look_again()
+  bool tcp = false;      // TCP is connected
+  bool up = false;       // the keys are agreed
+  bool over = false;     // erased before the next turn
+  bool dropped = false;  // ours to end: nothing more goes in or out but what the outbox holds
+  bool closing = false;  // disconnected; what came before is still to be read
+  std::string why;       // it is closing, or ""
 
   Dial(zmq::context_t& context, const ZmqClientOptions& options, ConnId number,
        std::string server_name, std::string where, const std::string& key)
@@ -56,7 +60,9 @@ struct Dial {
         dealer(context, zmq::socket_type::dealer),
         monitor(context, dealer, "monitor-" + std::to_string(number), kClientEvents),
         outbox(options.max_waiting_bytes),
-        deadline(Clock::now() + options.connect + options.handshake) {
+        deadline(Clock::now() + options.connect + options.handshake),
+        fd(wake_fd(dealer)),
+        monitor_fd(wake_fd(monitor.socket())) {
     secure_client(dealer, options.keys, key);
     limit_socket(dealer, options.handshake);
     const auto id = fresh_routing_id();
@@ -79,9 +85,10 @@ struct ZmqControlClient::Impl {
 
   // The loop's own.
   std::unordered_map<ConnId, std::unique_ptr<Dial>> dials;
-  std::vector<Dial*> order;  // as in items
-  std::vector<zmq_pollitem_t> items;
-  bool changed = true;   // items and order do not match dials
+  std::vector<Dial*> order;  // as in fds
+  std::vector<pollfd> fds;
+  bool changed = true;   // fds and order do not match dials
+  bool unread = false;   // some dial is to be looked at again
   bool waiting = false;  // some outbox is not empty
 
   explicit Impl(ZmqClientOptions given) : options(std::move(given)) {
@@ -98,11 +105,18 @@ struct ZmqControlClient::Impl {
 
   void turn(int wait_ms) {
     if (changed) list();
-    zmq_poll(items.data(), static_cast<int>(items.size()), wait_ms);
+    if (unread) {
+      unread = false;
+      for (Dial* dial : order) {
+        if (std::exchange(dial->unread, false)) read(*dial);
+      }
+      if (unread) wait_ms = 0;
+    }
+    poll(fds.data(), fds.size(), wait_ms);
     for (std::size_t i = 0; i < order.size(); ++i) {
       Dial& dial = *order[i];
-      if (items[2 + 2 * i].revents != 0) read_monitor(dial);
-      if (items[1 + 2 * i].revents != 0 || dial.closing) read(dial);
+      if (fds[2 + 2 * i].revents != 0) read_monitor(dial);
+      if (fds[1 + 2 * i].revents != 0 || dial.closing) read(dial);
     }
     if (waiting) flush();
     expire();
@@ -112,12 +126,18 @@ struct ZmqControlClient::Impl {
     changed = false;
     std::erase_if(dials, [](const auto& entry) { return entry.second->over; });
     order.clear();
-    items.assign(1, {nullptr, loop.wake_fd(), ZMQ_POLLIN, 0});
+    fds.assign(1, {loop.wake_fd(), POLLIN, 0});
     for (const auto& [conn, dial] : dials) {
       order.push_back(dial.get());
-      items.push_back({dial->dealer.handle(), 0, ZMQ_POLLIN, 0});
-      items.push_back({dial->monitor.socket().handle(), 0, ZMQ_POLLIN, 0});
+      fds.push_back({dial->fd, POLLIN, 0});
+      fds.push_back({dial->monitor_fd, POLLIN, 0});
     }
+  }
+
+  // The dealer's descriptor may not tell of messages that are there.
+  void look_again(Dial& dial) {
+    dial.unread = true;
+    unread = true;
   }
 
   void connect_now(ConnId conn, const std::string& server, const std::string& endpoint,
@@ -125,6 +145,7 @@ struct ZmqControlClient::Impl {
     try {
       dials.emplace(conn, std::make_unique<Dial>(context, options, conn, server, endpoint, key));
       changed = true;
+      unread = true;
     } catch (const zmq::error_t& error) {
       loop.report_gone(conn, server + ": cannot connect to " + endpoint + ": " + error.what());
     }
@@ -180,6 +201,7 @@ struct ZmqControlClient::Impl {
     for (int i = 0; i < kBatch; ++i) {
       if (dial.over) return;
       if (!dial.dealer.recv(head, zmq::recv_flags::dontwait)) {
+        dial.unread = false;
         if (dial.closing) end(dial, dial.why);
         return;
       }
@@ -193,7 +215,7 @@ struct ZmqControlClient::Impl {
         return end(dial, "a message of " + dial.place() + " could not be handled: " + fault);
       }
     }
-    if (dial.closing) loop.hurry(0);
+    look_again(dial);
   }
 
   void expire() {
@@ -208,6 +230,7 @@ struct ZmqControlClient::Impl {
     const auto found = dials.find(conn);
     if (found == dials.end() || found->second->over || found->second->dropped) return;
     Dial& dial = *found->second;
+    look_again(dial);
     settle(dial, dial.outbox.send(dial.dealer, {}, std::move(frames)));
   }
 
@@ -228,7 +251,9 @@ struct ZmqControlClient::Impl {
   void flush() {
     waiting = false;
     for (Dial* dial : order) {
-      if (!dial->over && !dial->outbox.idle()) settle(*dial, dial->outbox.flush(dial->dealer, {}));
+      if (dial->over || dial->outbox.idle()) continue;
+      look_again(*dial);
+      settle(*dial, dial->outbox.flush(dial->dealer, {}));
     }
   }
 

@@ -1,4 +1,7 @@
+#include <poll.h>
+
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <unordered_map>
 
@@ -67,6 +70,8 @@ struct ZmqControlServer::Impl {
   std::unordered_map<std::string, std::int64_t> per_principal;
   std::vector<Peer*> waiting;
   std::vector<Peer*> leaving;
+  std::array<pollfd, 4> fds;
+  bool unread = true;  // the router may have messages of which its descriptor does not tell
   ConnId next_conn = 1;
   std::uint64_t seen_version;
   Clock::time_point next_sweep;
@@ -84,6 +89,10 @@ struct ZmqControlServer::Impl {
         monitor(context, router, "monitor", kServerEvents),
         endpoint(bind()),
         accepted(port_of(endpoint)),
+        fds{{{loop.wake_fd(), POLLIN, 0},
+             {wake_fd(router), POLLIN, 0},
+             {wake_fd(monitor.socket()), POLLIN, 0},
+             {wake_fd(zap.socket()), POLLIN, 0}}},
         seen_version(principals.version()) {}
 
   ~Impl() {
@@ -112,18 +121,19 @@ struct ZmqControlServer::Impl {
   }
 
   void turn(int wait_ms) {
-    zmq_pollitem_t items[] = {{nullptr, loop.wake_fd(), ZMQ_POLLIN, 0},
-                              {router.handle(), 0, ZMQ_POLLIN, 0},
-                              {monitor.socket().handle(), 0, ZMQ_POLLIN, 0},
-                              {zap.socket().handle(), 0, ZMQ_POLLIN, 0}};
-    zmq_poll(items, 4, wait_ms);
-    if (items[3].revents != 0) counts.refused_keys += zap.answer();
-    read_monitor();
+    unread = unread && receive();
+    if (unread) wait_ms = 0;
+    poll(fds.data(), fds.size(), wait_ms);
+    if (fds[3].revents != 0) counts.refused_keys += zap.answer();
+    if (fds[2].revents != 0) read_monitor();
     check_principals();
-    int read = 0;
-    while (read < kBatch && receive()) ++read;
+    if (fds[1].revents != 0 || unread) {
+      unread = true;
+      for (int i = 0; i < kBatch && unread; ++i) unread = receive();
+    }
+    const bool all_read = !unread;
     flush();
-    if (read < kBatch) {
+    if (all_read) {
       // All complete messages are read, so those who left have nothing more to say.
       bury();
       sweep();
@@ -280,6 +290,7 @@ struct ZmqControlServer::Impl {
       return;
     }
     ++counts.sent_messages;
+    unread = true;
     Peer& peer = *found->second;
     settle(peer, peer.outbox.send(router, peer.routing_id, std::move(frames)));
   }
@@ -303,6 +314,7 @@ struct ZmqControlServer::Impl {
   }
 
   void flush() {
+    if (!waiting.empty()) unread = true;
     for (Peer* peer : std::exchange(waiting, {})) {
       peer->waiting = false;
       if (!peer->over) settle(*peer, peer->outbox.flush(router, peer->routing_id));

@@ -29,6 +29,8 @@ void limit_socket(zmq::socket_t& socket, std::chrono::milliseconds handshake) {
   socket.set(zmq::sockopt::heartbeat_timeout, 3500);
 }
 
+int wake_fd(zmq::socket_t& socket) { return socket.get(zmq::sockopt::fd); }
+
 Received read_message(zmq::socket_t& socket, zmq::message_t& head) {
   Received got;
   got.bytes = static_cast<std::int64_t>(head.size());
@@ -57,8 +59,9 @@ Received read_message(zmq::socket_t& socket, zmq::message_t& head) {
 }
 
 template <class Holder>
-zmq::message_t Outbox::wrap(Holder holder, const void* data, std::size_t size) const {
+zmq::message_t Outbox::wrap(Holder holder, const void* data, std::size_t size, Packed& into) const {
   if (size < kCopyBelow) return {data, size};
+  into.counted += static_cast<std::int64_t>(size);
   struct Held {
     Holder holder;
     InFlight in_flight;
@@ -72,7 +75,7 @@ zmq::message_t Outbox::wrap(Holder holder, const void* data, std::size_t size) c
     back->in_flight->fetch_sub(back->size, std::memory_order_relaxed);
   };
   zmq::message_t message(const_cast<void*>(data), size, release, held.get());
-  held.release()->in_flight->fetch_add(static_cast<std::int64_t>(size), std::memory_order_relaxed);
+  static_cast<void>(held.release());  // the message's
   return message;
 }
 
@@ -86,11 +89,11 @@ Outbox::Packed Outbox::pack(Frames frames) const {
   } else {
     auto head = std::make_shared<const std::string>(std::move(frames.head));
     const char* data = head->data();
-    packed.parts.push_back(wrap(std::move(head), data, head_size));
+    packed.parts.push_back(wrap(std::move(head), data, head_size, packed));
   }
   for (Slice& slice : frames.payload) {
     const auto size = static_cast<std::size_t>(slice.size);
-    packed.parts.push_back(wrap(std::move(slice.owner), slice.data, size));
+    packed.parts.push_back(wrap(std::move(slice.owner), slice.data, size, packed));
   }
   return packed;
 }
@@ -105,11 +108,13 @@ Outbox::State Outbox::push(zmq::socket_t& socket, std::string_view routing_id,
       return errno == EHOSTUNREACH ? State::kGone : State::kWaiting;
     }
   }
+  in_flight_->fetch_add(packed.counted, std::memory_order_relaxed);
   for (std::size_t i = 0; i < packed.parts.size(); ++i) {
     const int more = i + 1 < packed.parts.size() ? ZMQ_SNDMORE : 0;
-    if (zmq_msg_send(packed.parts[i].handle(), socket.handle(), ZMQ_DONTWAIT | more) < 0) {
-      return i == 0 && routing_id.empty() ? State::kWaiting : State::kGone;
-    }
+    if (zmq_msg_send(packed.parts[i].handle(), socket.handle(), ZMQ_DONTWAIT | more) >= 0) continue;
+    if (i > 0 || !routing_id.empty()) return State::kGone;
+    in_flight_->fetch_sub(packed.counted, std::memory_order_relaxed);
+    return State::kWaiting;
   }
   return State::kDone;
 }
@@ -144,6 +149,8 @@ Monitor::Monitor(zmq::context_t& context, zmq::socket_t& watched, const std::str
   // Unbounded: libzmq's I/O thread would otherwise block on a full queue of events.
   socket_.set(zmq::sockopt::rcvhwm, 0);
   socket_.connect(endpoint);
+  // The descriptor tells of news only once the queue was found empty; nothing can be in it yet.
+  next();
 }
 
 Monitor::~Monitor() { zmq_socket_monitor(watched_.handle(), nullptr, 0); }

@@ -28,6 +28,10 @@ inline constexpr std::int64_t kMaxInFlight = std::int64_t{8} << 20;
 // Limits and timings of a control socket. REQUIRES: before bind or connect.
 void limit_socket(zmq::socket_t& socket, std::chrono::milliseconds handshake);
 
+// Readable when libzmq has something to say about the socket: then the socket must be read until it
+// has no more. It may have messages without that after a send(), which notices them on the way.
+int wake_fd(zmq::socket_t& socket);
+
 // Reads the message that begins with `head`, which was received already. On a fault (too many
 // frames, too many bytes, an empty head) all frames are consumed, and the text says what is wrong.
 struct Received {
@@ -60,6 +64,7 @@ class Outbox {
   struct Packed {
     std::vector<zmq::message_t> parts;
     std::int64_t bytes = 0;
+    std::int64_t counted = 0;  // of them, those that in_flight_ counts
   };
   // Bytes of large frames that libzmq has not encrypted yet. Shared with its frames, which outlive
   // the outbox.
@@ -67,7 +72,7 @@ class Outbox {
 
   Packed pack(Frames frames) const;
   template <class Holder>
-  zmq::message_t wrap(Holder holder, const void* data, std::size_t size) const;
+  zmq::message_t wrap(Holder holder, const void* data, std::size_t size, Packed& into) const;
   State push(zmq::socket_t& socket, std::string_view routing_id, Packed& packed) const;
 
   const std::int64_t limit_;

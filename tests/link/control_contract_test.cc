@@ -95,6 +95,22 @@ TEST_CASE_TEMPLATE("Control: payloads arrive intact, from no byte to 1 MiB", F, 
   }
 }
 
+TEST_CASE_TEMPLATE("Control: more than any queue holds arrives all the same", F, FABRICS) {
+  Pair<F> pair;
+  pair.at_server.on_message = [&](const Heard& heard) {
+    pair.server->send(heard.conn, heard.frames);
+  };
+  pair.start();
+  const Slice chunk = pattern(64 << 10);
+  for (int i = 0; i < 500; ++i) pair.client->send(pair.conn, {std::to_string(i), {chunk}});
+  REQUIRE(pair.at_client.wait_heard(500));
+  const auto heard = pair.at_client.heard();
+  for (std::size_t i = 0; i < 500; ++i) {
+    REQUIRE(heard[i].frames.head == std::to_string(i));
+    REQUIRE(same(heard[i].frames.payload.at(0), chunk));
+  }
+}
+
 TEST_CASE_TEMPLATE("Control: a server keeps many clients apart", F, FABRICS) {
   F fabric;
   Recorder at_server;
