@@ -1,0 +1,193 @@
+#include "tests/store/backend_contract.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace curia {
+namespace {
+
+double first_of(const Object& object) { return object.value->tensor().as<double>()[0]; }
+
+Code code_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  FAIL("expected an error");
+  return Code::kFailed;
+}
+
+const auto kAll = [](const Entry&) { return true; };
+
+}  // namespace
+
+ValuePtr contract_value(std::int64_t elements, double first) {
+  std::vector<double> numbers(static_cast<std::size_t>(elements), 0.5);
+  if (!numbers.empty()) numbers[0] = first;
+  return std::make_shared<const Value>(Tensor::of<double>({elements}, numbers));
+}
+
+std::shared_ptr<const ObjectMeta> contract_meta(const std::string& principal) {
+  auto meta = std::make_shared<ObjectMeta>();
+  meta->type = parse_type("f64[?] @alice");
+  auto label = std::make_shared<Label>();
+  label->sources[{"alice", "x"}].insert(sha256({}));
+  meta->label = label;
+  meta->lineage = sha256({});
+  meta->principal = principal;
+  meta->task = 7;
+  meta->output = "y";
+  return meta;
+}
+
+void check_backend_contract(const MakeBackend& make) {
+  const std::unique_ptr<Backend> backend = make();
+
+  SUBCASE("what was put is read back, with all that is known of it") {
+    CHECK(backend->put("k", contract_value(3, 42), contract_meta("dora"), 0) == 1);
+    const auto object = backend->get("k");
+    REQUIRE(object);
+    CHECK(first_of(*object) == 42);
+    CHECK(object->version == 1);
+    CHECK(object->meta->type.str() == "f64[?] @alice");
+    CHECK(*object->meta->label == *contract_meta("dora")->label);
+    CHECK(object->meta->lineage == sha256({}));
+    CHECK(object->meta->principal == "dora");
+    CHECK(object->meta->task == 7);
+    CHECK(object->meta->output == "y");
+    CHECK(backend->exists("k"));
+    const auto entry = backend->describe("k");
+    REQUIRE(entry);
+    CHECK(entry->bytes == 24);
+    CHECK(entry->version == 1);
+  }
+
+  SUBCASE("what was never put, or was erased, is absent, not an error") {
+    CHECK_FALSE(backend->get("k"));
+    CHECK_FALSE(backend->exists("k"));
+    CHECK_FALSE(backend->describe("k"));
+    CHECK_FALSE(backend->erase("k"));
+    backend->put("k", contract_value(1, 1), contract_meta("dora"), 0);
+    CHECK(backend->erase("k"));
+    CHECK_FALSE(backend->exists("k"));
+    CHECK(backend->stats().bytes == 0);
+  }
+
+  SUBCASE("a second put under a key is refused, and the first object stays") {
+    backend->put("k", contract_value(1, 1), contract_meta("dora"), 0);
+    CHECK(code_of([&] { backend->put("k", contract_value(1, 2), contract_meta("dora"), 0); }) ==
+          Code::kImmutable);
+    CHECK(first_of(*backend->get("k")) == 1);
+    CHECK(backend->stats().objects == 1);
+    CHECK(backend->stats().bytes == 8);
+  }
+
+  SUBCASE("an update names the version it replaces; any other is refused") {
+    backend->put("k", contract_value(1, 1), contract_meta("dora"), 0);
+    CHECK(backend->put("k", contract_value(2, 2), contract_meta("dora"), 1) == 2);
+    CHECK(code_of([&] { backend->put("k", contract_value(1, 3), contract_meta("dora"), 1); }) ==
+          Code::kImmutable);
+    CHECK(code_of([&] { backend->put("none", contract_value(1, 3), contract_meta("dora"), 5); }) ==
+          Code::kImmutable);
+    CHECK(first_of(*backend->get("k")) == 2);
+    CHECK(backend->get("k")->version == 2);
+    CHECK_FALSE(backend->exists("none"));
+    CHECK(backend->stats().bytes == 16);
+  }
+
+  SUBCASE("a reader keeps what it got while the object is erased or replaced") {
+    backend->put("k", contract_value(1, 1), contract_meta("dora"), 0);
+    const auto held = backend->get("k");
+    backend->put("k", contract_value(1, 2), contract_meta("dora"), 1);
+    backend->erase("k");
+    CHECK(first_of(*held) == 1);
+  }
+
+  SUBCASE("the quota is enforced before anything changes") {
+    const std::int64_t fits = kContractQuota / 8;
+    CHECK(code_of([&] {
+            backend->put("k", contract_value(fits + 1, 1), contract_meta("dora"), 0);
+          }) == Code::kQuota);
+    CHECK_FALSE(backend->exists("k"));
+    CHECK(backend->stats().bytes == 0);
+    backend->put("k", contract_value(fits, 1), contract_meta("dora"), 0);
+    CHECK(code_of([&] {
+            backend->put("k", contract_value(fits + 1, 2), contract_meta("dora"), 1);
+          }) == Code::kQuota);
+    CHECK(first_of(*backend->get("k")) == 1);
+    CHECK(code_of([&] { backend->reserve(1); }) == Code::kQuota);
+    backend->erase("k");
+    CHECK_NOTHROW(backend->reserve(kContractQuota));
+    CHECK(code_of([&] { backend->put("k", contract_value(1, 1), contract_meta("dora"), 0); }) ==
+          Code::kQuota);
+    CHECK(backend->stats().reserved_bytes == kContractQuota);
+    backend->unreserve(kContractQuota);
+    CHECK(backend->stats().reserved_bytes == 0);
+    CHECK_NOTHROW(backend->put("k", contract_value(1, 1), contract_meta("dora"), 0));
+  }
+
+  SUBCASE("a list is in order of keys, in pages, by prefix and by choice") {
+    for (const char* key : {"b/2", "a/1", "b/1", "b/3", "c"}) {
+      backend->put(key, contract_value(1, 1), contract_meta(key[0] == 'b' ? "dora" : "mallory"), 0);
+    }
+    const auto keys = [](const std::vector<Entry>& entries) {
+      std::string text;
+      for (const Entry& entry : entries) text += entry.key + " ";
+      return text;
+    };
+    CHECK(keys(backend->list("", "", 10, kAll)) == "a/1 b/1 b/2 b/3 c ");
+    CHECK(keys(backend->list("b/", "", 2, kAll)) == "b/1 b/2 ");
+    CHECK(keys(backend->list("b/", "b/2", 2, kAll)) == "b/3 ");
+    CHECK(keys(backend->list("", "", 10, [](const Entry& entry) {
+            return entry.meta->principal == "mallory";
+          })) == "a/1 c ");
+    CHECK(backend->erase_if([](const Entry& entry) { return entry.meta->principal == "dora"; }) ==
+          3);
+    CHECK(keys(backend->list("", "", 10, kAll)) == "a/1 c ");
+    CHECK(backend->stats().bytes == 16);
+  }
+
+  SUBCASE("of many threads that update one version, one wins") {
+    backend->put("k", contract_value(1, 0), contract_meta("dora"), 0);
+    std::atomic<int> wins{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&backend, &wins, i] {
+        for (int version = 1; version <= 50; ++version) {
+          try {
+            backend->put("k", contract_value(1, i), contract_meta("dora"), version);
+            ++wins;
+          } catch (const Error&) {
+            // Another thread replaced this version, or it is not there yet.
+          }
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(backend->get("k")->version == wins + 1);
+    CHECK(backend->stats().objects == 1);
+    CHECK(backend->stats().bytes == 8);
+  }
+
+  SUBCASE("threads that put and erase their own keys leave nothing behind") {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&backend, i] {
+        for (int round = 0; round < 500; ++round) {
+          const std::string key = std::to_string(i) + "/" + std::to_string(round);
+          backend->put(key, contract_value(4, i), contract_meta("dora"), 0);
+          backend->erase(key);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(backend->stats().objects == 0);
+    CHECK(backend->stats().bytes == 0);
+  }
+}
+
+}  // namespace curia
