@@ -7,12 +7,12 @@
 namespace curia {
 
 NodePtr Scope::add_param(const Type& type) {
-  params_.push_back(std::make_shared<Node>(Node{this, type, 0}));
+  params_.push_back(std::make_shared<Node>(Node{mark_, type, 0}));
   return params_.back();
 }
 
 NodePtr Scope::resolve(const NodePtr& node) {
-  if (node->scope == this) return node;
+  if (node->scope == mark_) return node;
   if (parent_ == nullptr) {
     throw Error(Code::kInvalid,
                 "a value made inside a cond, for or while was used outside of it; return it from "
@@ -23,19 +23,19 @@ NodePtr Scope::resolve(const NodePtr& node) {
   if (mine == nullptr) {
     auto& shared = captures_->outer;
     if (std::find(shared.begin(), shared.end(), outer) == shared.end()) shared.push_back(outer);
-    mine = std::make_shared<Node>(Node{this, outer->type, 0});
+    mine = std::make_shared<Node>(Node{mark_, outer->type, 0});
   }
   return mine;
 }
 
-std::vector<OpRecord> Scope::needed(const std::vector<NodePtr>& results) const {
-  std::set<const Node*> wanted;
+std::vector<OpRecord> Scope::needed(const std::vector<NodePtr>& results,
+                                    std::set<const Node*>& wanted) const {
   for (const NodePtr& result : results) wanted.insert(result.get());
   std::vector<OpRecord> kept;
   for (auto at = records_.rbegin(); at != records_.rend(); ++at) {
-    const bool used = at->results.empty() ||
-                      std::any_of(at->results.begin(), at->results.end(),
-                                  [&](const NodePtr& node) { return wanted.contains(node.get()); });
+    const bool used =
+        at->saves || std::any_of(at->results.begin(), at->results.end(),
+                                 [&](const NodePtr& node) { return wanted.contains(node.get()); });
     if (!used) continue;
     for (const NodePtr& operand : at->operands) wanted.insert(operand.get());
     kept.push_back(*at);
@@ -44,7 +44,20 @@ std::vector<OpRecord> Scope::needed(const std::vector<NodePtr>& results) const {
   return kept;
 }
 
-Region Scope::close(const std::vector<NodePtr>& results, bool only_needed) {
+bool Scope::saves() const {
+  return std::any_of(records_.begin(), records_.end(),
+                     [](const OpRecord& record) { return record.saves; });
+}
+
+void Scope::add_used(const std::vector<NodePtr>& results, std::set<const Node*>& used) const {
+  std::set<const Node*> wanted;
+  needed(results, wanted);
+  for (const auto& [outer, mine] : captured_) {
+    if (wanted.contains(mine.get())) used.insert(outer);
+  }
+}
+
+Region Scope::close(const std::vector<NodePtr>& results) {
   Region region;
   ValueId next = 0;
   for (const NodePtr& param : params_) {
@@ -60,7 +73,8 @@ Region Scope::close(const std::vector<NodePtr>& results, bool only_needed) {
       ++next;
     }
   }
-  for (const OpRecord& record : only_needed ? needed(results) : records_) {
+  std::set<const Node*> wanted;
+  for (const OpRecord& record : needed(results, wanted)) {
     Op op = record.op;
     for (const NodePtr& operand : record.operands) op.operands.push_back(operand->id);
     for (const NodePtr& result : record.results) result->id = next++;
@@ -78,11 +92,15 @@ std::uint32_t Program::Builder::site_number(const Here& here) {
   return static_cast<std::uint32_t>(sites.size());
 }
 
-Arrays Program::Builder::record_region(Scope& scope, const std::function<Arrays()>& body) {
+Arrays Program::Builder::record_region(Program& program, Scope& scope,
+                                       const std::function<Arrays()>& body) {
   Scope* const before = std::exchange(current, &scope);
   try {
     Arrays results = body();
-    for (Array& result : results) result = Array(&result.program(), scope.resolve(result.node()));
+    for (Array& result : results) {
+      expect(&result.program() == &program, "a result of a body belongs to another program");
+      result = Array(&program, scope.resolve(result.node()));
+    }
     current = before;
     return results;
   } catch (...) {
@@ -96,18 +114,28 @@ Arrays Program::Builder::control(Program& program, Op op, const Arrays& operands
                                  const std::vector<Arrays>& results, std::size_t carried,
                                  const Here& here) {
   OpRecord record;
-  for (const Array& operand : operands) record.operands.push_back(current->resolve(operand.node()));
+  for (const Array& operand : operands) {
+    expect(&operand.program() == &program, "an operand belongs to another program");
+    record.operands.push_back(current->resolve(operand.node()));
+  }
+  std::vector<std::vector<NodePtr>> ends(scopes.size());
+  std::set<const Node*> used;
+  for (std::size_t i = 0; i < scopes.size(); ++i) {
+    for (const Array& result : results[i]) ends[i].push_back(result.node());
+    scopes[i]->add_used(ends[i], used);
+  }
+  std::erase_if(captures.outer,
+                [&used](const NodePtr& node) { return !used.contains(node.get()); });
   for (const NodePtr& outer : captures.outer) record.operands.push_back(outer);
   for (std::size_t i = 0; i < scopes.size(); ++i) {
-    std::vector<NodePtr> nodes;
-    for (const Array& result : results[i]) nodes.push_back(result.node());
-    op.regions.push_back(scopes[i]->close(nodes, false));
+    record.saves = record.saves || scopes[i]->saves();
+    op.regions.push_back(scopes[i]->close(ends[i]));
   }
   op.site = site_number(here);
   Arrays out;
   const Arrays& shapes = results.back();
   for (std::size_t i = 0; i < carried; ++i) {
-    auto node = std::make_shared<Node>(Node{current, shapes[i].type(), 0});
+    auto node = std::make_shared<Node>(Node{current->mark(), shapes[i].type(), 0});
     record.results.push_back(node);
     out.emplace_back(&program, std::move(node));
   }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,11 +11,12 @@
 
 namespace curia {
 
-class Scope;
+// Names a scope. Nodes share it, so a later scope is never taken for one that is gone.
+using ScopeMark = std::shared_ptr<const char>;
 
 // One value: a parameter of its scope or a result of an op there. `id` is set by Scope::close().
 struct Node {
-  Scope* scope = nullptr;
+  ScopeMark scope;
   Type type;
   ValueId id = 0;
 };
@@ -24,6 +26,7 @@ struct OpRecord {
   Op op;  // operands are filled in by Scope::close()
   std::vector<NodePtr> operands;
   std::vector<NodePtr> results;
+  bool saves = false;  // itself or inside of a region: it is needed though nobody uses its results
 };
 
 // What the regions of one control op share: the outer values they turned out to use.
@@ -37,19 +40,26 @@ class Scope {
   // The program's own scope has neither parent nor captures.
   Scope(Scope* parent, Captures* captures) : parent_(parent), captures_(captures) {}
 
+  const ScopeMark& mark() const { return mark_; }
   NodePtr add_param(const Type& type);
   // The node that stands for `node` here: itself, or a parameter that captures it.
   // Errors: kInvalid when it belongs to a region that is closed.
   NodePtr resolve(const NodePtr& node);
   void record(OpRecord record) { records_.push_back(std::move(record)); }
+  bool saves() const;
 
+  // Adds the outer nodes whose captures `results` or a save needs.
+  void add_used(const std::vector<NodePtr>& results, std::set<const Node*>& used) const;
   // Numbers all values: params, one parameter for each captured value, then results in order of
-  // ops. `only_needed`: leave out ops that neither `results` nor a save needs.
-  Region close(const std::vector<NodePtr>& results, bool only_needed);
+  // ops. Ops that neither `results` nor a save needs are left out.
+  Region close(const std::vector<NodePtr>& results);
 
  private:
-  std::vector<OpRecord> needed(const std::vector<NodePtr>& results) const;
+  // `wanted` grows by all nodes that are needed.
+  std::vector<OpRecord> needed(const std::vector<NodePtr>& results,
+                               std::set<const Node*>& wanted) const;
 
+  const ScopeMark mark_ = std::make_shared<const char>('s');
   Scope* parent_;
   Captures* captures_;
   std::vector<NodePtr> params_;
@@ -72,7 +82,7 @@ struct Program::Builder {
                  std::vector<std::unique_ptr<Scope>>& scopes, const std::vector<Arrays>& results,
                  std::size_t carried, const Here& here);
   // Runs `body` with a new scope as the current one.
-  Arrays record_region(Scope& scope, const std::function<Arrays()>& body);
+  Arrays record_region(Program& program, Scope& scope, const std::function<Arrays()>& body);
 };
 
 }  // namespace curia

@@ -12,13 +12,16 @@
 // thread.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "driver/ref.h"
@@ -66,22 +69,44 @@ class Array {
   std::shared_ptr<Node> node_;
 };
 
-// An operand of an operator: an Array, or a number that becomes a constant of the other side's
-// dtype. Its implicit constructors are what remembers the caller's line.
+// A number in the driver program, exactly as it was written.
+struct Scalar {
+  Scalar() = default;
+  explicit Scalar(double number);
+  explicit Scalar(std::int64_t number) : real(static_cast<double>(number)), whole(number) {}
+  double real = 0;
+  std::optional<std::int64_t> whole;  // empty: it has a fraction, or is beyond i64
+};
+template <std::integral T>
+Scalar scalar(T number) {
+  return std::in_range<std::int64_t>(number) ? Scalar(static_cast<std::int64_t>(number))
+                                             : Scalar(static_cast<double>(number));
+}
+inline Scalar scalar(bool number) { return Scalar(std::int64_t{number}); }
+inline Scalar scalar(double number) { return Scalar(number); }
+
+// Operands of operators: an Array, or a number that becomes a constant of the other side's dtype.
+// Their implicit constructors are what remembers the caller's line.
 struct Operand {
   Operand(const Array& a, Here h = Here::current()) : array(a), here(h) {}  // NOLINT
   Operand(double n, Here h = Here::current()) : number(n), here(h) {}       // NOLINT
-  Operand(int n, Here h = Here::current()) : number(n), here(h) {}          // NOLINT
-  Operand(std::int64_t n, Here h = Here::current())                         // NOLINT
-      : number(static_cast<double>(n)), here(h) {}
+  template <std::integral T>
+  Operand(T n, Here h = Here::current()) : number(scalar(n)), here(h) {}  // NOLINT
+  Operand(const Scalar& n, Here h) : number(n), here(h) {}
   Array array;
-  double number = 0;
+  Scalar number;
   Here here;
 };
 struct Number {
   Number(double n, Here h = Here::current()) : number(n), here(h) {}  // NOLINT
-  Number(int n, Here h = Here::current()) : number(n), here(h) {}     // NOLINT
-  double number;
+  template <std::integral T>
+  Number(T n, Here h = Here::current()) : number(scalar(n)), here(h) {}  // NOLINT
+  Scalar number;
+  Here here;
+};
+struct Placed {
+  Placed(const Array& a, Here h = Here::current()) : array(a), here(h) {}  // NOLINT
+  Array array;
   Here here;
 };
 
@@ -107,8 +132,8 @@ CURIA_BINARY(|, "or")
 CURIA_BINARY(^, "xor")
 #undef CURIA_BINARY
 
-Array operator-(const Array& a);
-Array operator!(const Array& a);
+Array operator-(const Placed& a);
+Array operator!(const Placed& a);
 
 Array minimum(const Array& a, const Operand& b);
 Array maximum(const Array& a, const Operand& b);
@@ -126,7 +151,7 @@ Array concat(const std::vector<Array>& parts, std::int64_t axis, Here here = Her
 Array gather(const Array& a, const Array& indices, std::int64_t axis = 0,
              Here here = Here::current());
 
-// Reductions over `axes` (all when empty).
+// Reductions over `axes` (all when empty). Negative axes count from the end, here and above.
 using Axes = std::vector<std::int64_t>;
 Array sum(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
 Array mean(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());

@@ -42,22 +42,32 @@ Ref Ref::parse(std::string_view text) {
     }
     return found->get<std::string>();
   };
-  const auto number = [&json](const char* name) -> std::int64_t {
+  const auto number = [&json](const char* name, std::int64_t most) -> std::int64_t {
     const auto found = json.find(name);
-    if (found == json.end() || !found->is_number_integer()) {
-      throw Error(Code::kInvalid,
-                  std::string("a saved ref needs the whole-number field \"") + name + "\"");
+    if (found == json.end() || !found->is_number_integer() || *found < 0 || *found > most) {
+      throw Error(Code::kInvalid, std::string("a saved ref needs the field \"") + name +
+                                      "\", a whole number from 0 to " + std::to_string(most));
     }
     return found->get<std::int64_t>();
   };
+  const auto hex = [&field](const char* name, std::size_t digits) {
+    std::string value = field(name);
+    if ((!value.empty() && value.size() != digits) ||
+        value.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      throw Error(Code::kInvalid, std::string("a saved ref needs the field \"") + name + "\", " +
+                                      std::to_string(digits) + " lower-case hex digits or none");
+    }
+    return value;
+  };
   RefFacts facts{.uri = Uri::parse(field("uri")),
                  .type = parse_type(field("type")),
-                 .session = field("session"),
-                 .task = static_cast<std::uint64_t>(number("task")),
-                 .program = field("program"),
+                 .session = hex("session", 2 * SessionId().size()),
+                 .task = static_cast<std::uint64_t>(number("task", INT64_MAX)),
+                 .program = hex("program", 64),
                  .output = field("output"),
-                 .site = {field("file"), static_cast<std::int32_t>(number("line"))}};
+                 .site = {field("file"), static_cast<std::int32_t>(number("line", INT32_MAX))}};
   check_name(facts.type.device, "party");
+  if (!facts.output.empty()) check_name(facts.output, "output");
   return {std::move(facts), nullptr};
 }
 
