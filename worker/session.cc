@@ -291,12 +291,7 @@ std::string WorkerSession::run(std::string_view metadata) {
           std::chrono::steady_clock::now() + std::chrono::milliseconds(request.timeout_ms);
     }
     std::map<std::string, std::shared_ptr<Lane>> lanes;
-    for (const std::string& peer : plan.others) {
-      const std::lock_guard lock(mutex_);
-      auto& lane = lanes_[peer];
-      if (lane == nullptr) lane = parts_.link->lane(lanes_id_, peer);
-      lanes[peer] = lane;
-    }
+    for (const std::string& peer : plan.others) lanes[peer] = lane_to(peer);
     RunReply reply;
     for (TaskOutput& output : Task(parts_, plan, std::move(info), lanes).run(inputs)) {
       reply.outputs.push_back({output.output, output.meta->lineage});
@@ -307,16 +302,39 @@ std::string WorkerSession::run(std::string_view metadata) {
     ++parts_.counters.runs;
     return encode(reply);
   } catch (const Error& error) {
-    running_task_ = 0;
-    ++parts_.counters.failed_runs;
-    for (const auto& [peer, lane] : lanes_) {
-      if (std::binary_search(plan.others.begin(), plan.others.end(), peer)) {
-        lane->finish(request.task);
-      }
-    }
-    store_failure(plan, request, error.at_party(parts_.party));
+    fail_run(plan, request, error.at_party(parts_.party));
     throw;
+  } catch (const std::exception&) {
+    // what() of a foreign exception might quote data, so it stays here.
+    const Error error =
+        Error(Code::kFailed, "out of memory or another fault of the worker").at_party(parts_.party);
+    fail_run(plan, request, error);
+    throw error;
   }
+}
+
+std::shared_ptr<Lane> WorkerSession::lane_to(const std::string& peer) {
+  const std::lock_guard lock(mutex_);
+  // A lane made after close() would never be closed.
+  if (closed_) throw Error(Code::kSessionOver, "this session is over");
+  auto& lane = lanes_[peer];
+  if (lane == nullptr) lane = parts_.link->lane(lanes_id_, peer);
+  return lane;
+}
+
+void WorkerSession::fail_run(const Plan& plan, const RunRequest& request, const Error& error) {
+  running_task_ = 0;
+  ++parts_.counters.failed_runs;
+  for (const std::string& peer : plan.others) {
+    try {
+      const auto lane = lane_to(peer);
+      lane->abort(request.task, error);
+      lane->finish(request.task);
+    } catch (const Error&) {
+      // The peer is gone, or the session over; the others find out by themselves.
+    }
+  }
+  store_failure(plan, request, error);
 }
 
 void WorkerSession::store_failure(const Plan& plan, const RunRequest& request, const Error& error) {

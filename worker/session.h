@@ -25,7 +25,6 @@
 
 namespace curia {
 
-inline constexpr std::int64_t kMaxPrepared = 1024;  // programs a session
 inline constexpr std::int64_t kMaxUnackedReplies = 1 << 16;
 inline constexpr std::int64_t kMaxQueuedRequests = 1 << 17;
 
@@ -88,6 +87,10 @@ class WorkerSession {
   std::string put(const Header& header, std::string_view metadata);
   std::string store_put(const Header& header, const PutRequest& request);
   std::string release(std::string_view metadata);
+  std::shared_ptr<Lane> lane_to(const std::string& peer);
+  // Tells the other parties, which may be waiting for this one, and stores the error in the place
+  // of the outputs.
+  void fail_run(const Plan& plan, const RunRequest& request, const Error& error);
   void store_failure(const Plan& plan, const RunRequest& request, const Error& error);
   void store(const std::string& uri, ValuePtr value, std::shared_ptr<const ObjectMeta> meta);
   void reply(const Header& header, std::uint16_t flags, std::string_view metadata);

@@ -39,9 +39,7 @@ std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
     memory.release();
     return collect(flow, values);
   } catch (const Error& error) {
-    const Error placed = error.at_party(parts_.party);
-    abort_others(placed);
-    throw placed;
+    throw error.at_party(parts_.party);
   }
 }
 
@@ -371,16 +369,6 @@ void Task::poll() const {
   if (cancelled_()) throw Error(Code::kCancelled, "the run was cancelled");
   if (info_.deadline != SteadyTime::max() && std::chrono::steady_clock::now() > info_.deadline) {
     throw Error(Code::kTimeout, "the run's time-out passed while " + parts_.party + " computed");
-  }
-}
-
-void Task::abort_others(const Error& error) {
-  for (const std::string& peer : plan_.others) {
-    try {
-      lane(peer).abort(info_.task, error);
-    } catch (const Error&) {
-      // The peer is gone; it will find out by itself.
-    }
   }
 }
 

@@ -43,8 +43,8 @@ class Task {
        std::map<std::string, std::shared_ptr<Lane>>& lanes);
 
   // inputs: one for each input of the graph, empty where it belongs to another party. Returns what
-  // this party stores. Errors: whatever went wrong first, here or at another party; the others were
-  // told (Lane::abort).
+  // this party stores. Errors: whatever went wrong first, here or at another party; the caller
+  // tells the others (Lane::abort).
   std::vector<TaskOutput> run(const std::vector<Object>& inputs);
 
  private:
@@ -68,7 +68,6 @@ class Task {
                const Op* op);
   Tag next_tag(const TypedOp& typed);
   void poll() const;
-  void abort_others(const Error& error);
   std::shared_ptr<const ObjectMeta> meta(const Type& type, LabelPtr label, const Digest& lineage,
                                          const std::string& output) const;
 
