@@ -215,9 +215,13 @@ void DriverConnection::dial(const std::string& name, Worker& worker) {
   add(worker, Kind::kDial, encode(DialRequestMessage{session_, offer.secret}),
       [this, name, offer](const std::string* reply, const Error*) {
         if (reply == nullptr) return;  // tick() tries again
-        const auto granted = decode<DialReplyMessage>(*reply);
-        dialer_->dial(name, wiring_.workers.at(name).host, granted.port, offer,
-                      {granted.token, granted.secret});
+        try {
+          const auto granted = decode<DialReplyMessage>(*reply);
+          dialer_->dial(name, wiring_.workers.at(name).host, granted.port, offer,
+                        {granted.token, granted.secret});
+        } catch (const Error&) {
+          // No proper answer: tick() tries again.
+        }
       });
 }
 
@@ -225,8 +229,9 @@ void DriverConnection::drain(milliseconds timeout) {
   std::unique_lock lock(mutex_);
   ++waiting_;
   const bool done = changed_.wait_for(lock, timeout, [this] {
-    return std::all_of(workers_.begin(), workers_.end(),
-                       [](const auto& entry) { return entry.second.ordered.empty(); });
+    return calling_ == 0 && std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+             return entry.second.ordered.empty();
+           });
   });
   --waiting_;
   if (!done) {

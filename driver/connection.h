@@ -109,6 +109,8 @@ class DriverConnection : private ControlEvents {
   void on_gone(ConnId conn, const std::string& why) override;
   void on_tick() override;
 
+  // Runs callbacks, without the lock. REQUIRES: calling_ was raised for them under the lock.
+  void run_calls(const Calls& calls);
   void on_packet(const std::string& name, Worker& worker, const Packet& packet, Calls& calls);
   void greet(Worker& worker);
   void resume(Worker& worker, std::uint64_t next_sequence);
@@ -136,6 +138,7 @@ class DriverConnection : private ControlEvents {
   std::map<std::string, Worker> workers_;
   std::uint64_t next_request_ = 1;
   int waiting_ = 0;  // threads in drain() or submit() that want to hear of progress
+  int calling_ = 0;  // batches of callbacks under way, which drain() waits for as well
   bool closing_ = false;
 };
 

@@ -38,8 +38,17 @@ void DriverConnection::on_frames(ConnId conn, const std::string&, Frames frames)
       if (waiting_ > 0) changed_.notify_all();
       break;
     }
+    if (!calls.empty()) ++calling_;
   }
+  run_calls(calls);
+}
+
+void DriverConnection::run_calls(const Calls& calls) {
+  if (calls.empty()) return;
   for (const auto& call : calls) call();
+  const std::lock_guard lock(mutex_);
+  --calling_;
+  if (waiting_ > 0) changed_.notify_all();
 }
 
 void DriverConnection::on_packet(const std::string& name, Worker& worker, const Packet& packet,
@@ -195,8 +204,9 @@ void DriverConnection::on_tick() {
     const std::lock_guard lock(mutex_);
     const auto now = Clock::now();
     for (auto& [name, worker] : workers_) tick(name, worker, now, calls);
+    if (!calls.empty()) ++calling_;
   }
-  for (const auto& call : calls) call();
+  run_calls(calls);
 }
 
 void DriverConnection::tick(const std::string& name, Worker& worker, Clock::time_point now,

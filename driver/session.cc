@@ -18,20 +18,50 @@ constexpr std::chrono::milliseconds kStatusTimeout{3'000};
 
 }  // namespace
 
+namespace {
+
+// What went wrong first since the last wait(). Shared with the callbacks of requests under way,
+// which must not own the connection: they run on its thread.
+struct Failures {
+  std::mutex mutex;
+  std::unique_ptr<Error> first;
+
+  void note(const Error& error) {
+    const std::lock_guard lock(mutex);
+    if (first == nullptr) first = std::make_unique<Error>(error);
+  }
+  std::unique_ptr<Error> take() {
+    const std::lock_guard lock(mutex);
+    return std::move(first);
+  }
+};
+
+DriverConnection::Done noting(const std::shared_ptr<Failures>& failures) {
+  return [failures](const std::string*, const Error* error) {
+    if (error != nullptr) failures->note(*error);
+  };
+}
+
+}  // namespace
+
 struct Session::State {
   State(Wiring wiring, const ConnectionOptions& options) : connection(std::move(wiring), options) {}
 
   DriverConnection connection;
-  std::mutex mutex;
-  std::set<std::pair<std::string, Digest>> prepared;  // sent to this worker already
-  std::uint64_t next_task = 1;
-  std::unique_ptr<Error> first_failure;  // since the last wait()
+  const std::shared_ptr<Failures> failures = std::make_shared<Failures>();
   std::mutex order;  // one run at a time is submitted, so that all parties see the same order
+  std::map<std::string, std::set<Digest>> prepared;  // sent to this worker already
+  std::uint64_t next_task = 1;
 
-  void note_failure(const Error* error) {
-    if (error == nullptr) return;
-    const std::lock_guard lock(mutex);
-    if (first_failure == nullptr) first_failure = std::make_unique<Error>(*error);
+  // Before anything is sent: a party that refused the program would leave the others waiting.
+  void check_room(const Prepared& program) const {
+    for (const std::string& party : program.verified.parties) {
+      const auto known = prepared.find(party);
+      if (known == prepared.end() || known->second.contains(program.digest)) continue;
+      if (static_cast<std::int64_t>(known->second.size()) < kMaxPrepared) continue;
+      throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
+                                    " programs at a worker; open another session");
+    }
   }
 
   std::string wait_report() {
@@ -161,11 +191,8 @@ Ref Session::put(std::string_view party, Value value, Here here) {
                           static_cast<std::size_t>(part.size));
     }
   }
-  std::weak_ptr<State> weak = state_;
-  const std::uint64_t sequence = state_->connection.submit(
-      worker, Kind::kPut, encode(request), [weak](const std::string*, const Error* error) {
-        if (const auto state = weak.lock()) state->note_failure(error);
-      });
+  const std::uint64_t sequence =
+      state_->connection.submit(worker, Kind::kPut, encode(request), noting(state_->failures));
   if (request.bulk) {
     state_->connection.bulk_lane(worker, LaneUse::kPuts)
         ->send({sequence, 0, 0}, Slice(), bytes.body);
@@ -208,19 +235,17 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
     request.outputs.push_back(uris.back().str());
   }
   const std::lock_guard order(state_->order);
+  state_->check_room(*program);
   request.task = state_->next_task++;
-  std::weak_ptr<State> weak = state_;
-  const auto done = [weak](const std::string*, const Error* error) {
-    if (error == nullptr) return;
-    if (const auto state = weak.lock()) state->note_failure(error);
-  };
+  const auto done = noting(state_->failures);
   const std::string metadata = encode(request);
   for (const std::string& party : program->verified.parties) {
-    if (!state_->prepared.contains({party, program->digest})) {
+    std::set<Digest>& prepared = state_->prepared[party];
+    if (!prepared.contains(program->digest)) {
       state_->connection.submit(
           party, Kind::kPrepare,
           encode(PrepareRequest{program->digest, program->bytes, program->sites}), done);
-      state_->prepared.insert({party, program->digest});
+      prepared.insert(program->digest);
     }
     state_->connection.submit(party, Kind::kRun, metadata, done);
   }
@@ -296,12 +321,7 @@ void Session::wait(std::chrono::milliseconds timeout) {
   } catch (const Error& error) {
     throw Error(error.code(), error.message() + state_->wait_report());
   }
-  std::unique_ptr<Error> failure;
-  {
-    const std::lock_guard lock(state_->mutex);
-    failure = std::move(state_->first_failure);
-  }
-  if (failure != nullptr) throw *failure;
+  if (const auto failure = state_->failures->take(); failure != nullptr) throw *failure;
 }
 
 void Session::cancel() {
