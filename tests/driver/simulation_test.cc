@@ -69,7 +69,8 @@ TEST_CASE("Simulation: a transfer that the owner did not grant is refused before
 TEST_CASE("Simulation: put, run on the reference, fetch the driver's own value back") {
   Simulation cluster(two_parties(), {"dora"});
   Session session(cluster.wiring("dora"), {});
-  const Ref ref = session.put("alice", Tensor::of<std::int64_t>({2}, std::vector<std::int64_t>{5, 7}));
+  const Ref ref =
+      session.put("alice", Tensor::of<std::int64_t>({2}, std::vector<std::int64_t>{5, 7}));
   Program program("twice");
   program.output("twice", program.input(ref) * 2);
   const Refs refs = session.run(program);
