@@ -15,7 +15,7 @@ ARROWS = {
     "worker/kernels": ["worker/mpc", "store", "protocol"],
     "driver": ["store", "protocol", "protocol/link"],
     "driver/cli": ["driver", "store", "protocol", "protocol/link"],
-    "examples": ["driver", "store", "protocol"],
+    "examples": ["driver", "store", "protocol", "worker", "worker/simulation"],
 }
 
 
