@@ -204,12 +204,12 @@ std::shared_ptr<Lane> DriverConnection::bulk_lane(const std::string& name, LaneU
   if (dialer_ == nullptr) return lane;
   const std::lock_guard lock(mutex_);
   Worker& worker = find(name);
-  if (!worker.dialing && !dialer_->connected(name)) dial(name, worker);
+  worker.bulk = true;
+  if (Clock::now() > worker.dial_until && !dialer_->connected(name)) dial(name, worker);
   return lane;
 }
 
 void DriverConnection::dial(const std::string& name, Worker& worker) {
-  worker.dialing = true;
   worker.dial_until = Clock::now() + kDialTimeout;
   const DialOffer offer = dialer_->make_offer();
   add(worker, Kind::kDial, encode(DialRequestMessage{session_, offer.secret}),

@@ -100,8 +100,8 @@ class DriverConnection : private ControlEvents {
     std::string outbox;
     std::vector<std::string> releases;
     std::int64_t release_bytes = 0;
-    bool dialing = false;
-    Clock::time_point dial_until;
+    bool bulk = false;             // has had lanes, so it needs a data connection
+    Clock::time_point dial_until;  // a dial is under way until then
   };
   using Calls = std::vector<std::function<void()>>;
 

@@ -31,6 +31,7 @@ void DriverConnection::on_frames(ConnId conn, const std::string&, Frames frames)
       try {
         for (const Packet& packet : split_packets(frames.head)) {
           on_packet(name, worker, packet, calls);
+          if (worker.state == State::kLost) break;
         }
       } catch (const Error& error) {
         lose(name, worker, error.at_party(name), calls);
@@ -104,7 +105,7 @@ void DriverConnection::on_packet(const std::string& name, Worker& worker, const 
 void DriverConnection::resume(Worker& worker, std::uint64_t next_sequence) {
   worker.state = State::kUp;
   worker.refused = false;
-  worker.dialing = false;
+  worker.dial_until = {};
   worker.outbox.clear();
   (void)next_sequence;
   // A packet carries the epoch of the time it was made, which may have been before the first hello.
@@ -233,10 +234,8 @@ void DriverConnection::tick(const std::string& name, Worker& worker, Clock::time
     return;
   }
   if (!worker.releases.empty()) send_releases(worker);
-  if (worker.dialing && now > worker.dial_until) {
-    worker.dialing = false;
-    if (!dialer_->connected(name)) dial(name, worker);
-  }
+  // Also when a connection was cut: lanes go on where they were on the next one.
+  if (worker.bulk && now > worker.dial_until && !dialer_->connected(name)) dial(name, worker);
   flush(worker);
   if (now >= worker.beat) {
     worker.beat = now + kBeat;

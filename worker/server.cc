@@ -115,6 +115,7 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
     throw Error(Code::kDenied, peer.principal + " is not among the drivers of " + parts_.party);
   }
   const SessionId& id = packet.header.session;
+  if (id == SessionId{}) throw Error(Code::kInvalid, "a session needs a name of 16 random bytes");
   auto at = sessions_.find(id);
   const bool mine = at != sessions_.end() && at->second.session->driver() == peer.principal;
   if (request.generation == 0) {

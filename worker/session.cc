@@ -94,6 +94,9 @@ void WorkerSession::when_ready(const Uri& uri, std::function<void(std::optional<
   bool over = false;
   {
     const std::lock_guard lock(mutex_);
+    if (static_cast<std::int64_t>(jobs_.size()) >= kMaxQueuedRequests) {
+      throw Error(Code::kOverloaded, "too many requests wait in this session");
+    }
     over = closed_;
     if (!over) {
       const std::uint64_t fence = next_fence_++;
@@ -233,6 +236,12 @@ std::string WorkerSession::prepare(std::string_view metadata) {
   if (static_cast<std::int64_t>(plans_.size() + bad_plans_.size()) >= kMaxPrepared) {
     throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
                                   " programs; open another session");
+  }
+  prepared_bytes_ += static_cast<std::int64_t>(request.graph.size() + request.sites.size());
+  if (prepared_bytes_ > kMaxPreparedBytes) {
+    throw Error(Code::kQuota, "the programs of a session hold at most " +
+                                  std::to_string(kMaxPreparedBytes >> 20) +
+                                  " MiB together; open another session");
   }
   try {
     auto plan = make_plan(parts_.party, driver_, request.digest, request.graph, request.sites);

@@ -25,6 +25,7 @@
 
 namespace curia {
 
+inline constexpr std::int64_t kMaxPreparedBytes = 16 << 20;  // of graphs and sites, a session
 inline constexpr std::int64_t kMaxUnackedReplies = 1 << 16;
 inline constexpr std::int64_t kMaxQueuedRequests = 1 << 17;
 
@@ -56,8 +57,9 @@ class WorkerSession {
   // Ends the running task (0: all that wait too) with kCancelled.
   void cancel(std::uint64_t task);
 
-  // Calls `ready` once, on any thread: with the object as soon as it exists, or with nothing when
-  // all that was queued before has run and it does not.
+  // Errors: kOverloaded when too many requests wait. Calls `ready` once, on any thread: with the
+  // object as soon as it exists, or with nothing when all that was queued before has run and it
+  // does not.
   void when_ready(const Uri& uri, std::function<void(std::optional<Object>)> ready);
   // An object of this session by URI; another's is as good as none.
   std::optional<Object> find(const Uri& uri) const;
@@ -124,6 +126,7 @@ class WorkerSession {
   std::mutex executing_;
   std::unordered_map<Digest, std::unique_ptr<Plan>> plans_;
   std::unordered_map<Digest, Error> bad_plans_;
+  std::int64_t prepared_bytes_ = 0;
   std::uint64_t last_task_ = 0;
   std::string outbox_;
   std::thread thread_;
