@@ -107,14 +107,16 @@ void blocked_matmul(const KernelContext& ctx, MatmulSizes s, const T* a, const T
   });
 }
 
-#define CURIA_MATMUL(T) \
-  template void blocked_matmul(const KernelContext&, MatmulSizes, const T*, const T*, T*)
-CURIA_MATMUL(std::uint8_t);
-CURIA_MATMUL(std::uint16_t);
-CURIA_MATMUL(std::uint32_t);
-CURIA_MATMUL(std::uint64_t);
-CURIA_MATMUL(float);
-CURIA_MATMUL(double);
-#undef CURIA_MATMUL
+template void blocked_matmul(const KernelContext&, MatmulSizes, const std::uint8_t*,
+                             const std::uint8_t*, std::uint8_t*);
+template void blocked_matmul(const KernelContext&, MatmulSizes, const std::uint16_t*,
+                             const std::uint16_t*, std::uint16_t*);
+template void blocked_matmul(const KernelContext&, MatmulSizes, const std::uint32_t*,
+                             const std::uint32_t*, std::uint32_t*);
+template void blocked_matmul(const KernelContext&, MatmulSizes, const std::uint64_t*,
+                             const std::uint64_t*, std::uint64_t*);
+template void blocked_matmul(const KernelContext&, MatmulSizes, const float*, const float*, float*);
+template void blocked_matmul(const KernelContext&, MatmulSizes, const double*, const double*,
+                             double*);
 
 }  // namespace curia
