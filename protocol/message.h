@@ -177,7 +177,7 @@ struct DescribeReply {
   Type type;
   std::string label;
   Digest lineage;
-  std::string state;    // "ready", "pending", "failed"
+  std::string state;    // "ready" or "failed"
   std::string program;  // digest of the creating program, hex; "" for puts and datasets
   std::string output;
   std::uint64_t bytes = 0;  // declared bytes; 0 where a dimension is not released

@@ -1,5 +1,5 @@
 // The requests of a driver that read: fetch, describe, list, stats, status. They never queue behind
-// runs; a fetch of something that is still being computed waits for it.
+// runs; a fetch or describe of something that is still being computed waits for it.
 #include <algorithm>
 #include <utility>
 
@@ -15,6 +15,22 @@ constexpr std::int64_t kListPage = 100;
 // Every object that is not the caller's own answers with these words, whether it exists or not.
 Error not_found(const std::string& uri) {
   return Error(Code::kNotFound, "no object " + uri + " in this session");
+}
+
+DescribeReply description(const Object& object) {
+  const ObjectMeta& meta = *object.meta;
+  DescribeReply answer;
+  answer.type = meta.type;
+  answer.label = meta.label->str();
+  answer.lineage = meta.lineage;
+  answer.state = object.value->is_error() ? "failed" : "ready";
+  answer.program = meta.program.empty() ? "" : meta.program.hex();
+  answer.output = meta.output;
+  if (object.value->is_error()) answer.error = WireError(std::get<Error>(object.value->form));
+  if (meta.type.is_tensor() && byte_count(meta.type.tensor()) != kUnknown) {
+    answer.bytes = static_cast<std::uint64_t>(byte_count(meta.type.tensor()));
+  }
+  return answer;
 }
 
 }  // namespace
@@ -95,20 +111,13 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
     return reply(conn, packet.header, kReply, encode(answer));
   }
   const Uri uri = Uri::parse(request.uri);
-  const auto object = session->find(uri);
-  if (!object) throw not_found(uri.str());
-  const ObjectMeta& meta = *object->meta;
-  answer.type = meta.type;
-  answer.label = meta.label->str();
-  answer.lineage = meta.lineage;
-  answer.state = object->value->is_error() ? "failed" : "ready";
-  answer.program = meta.program.empty() ? "" : meta.program.hex();
-  answer.output = meta.output;
-  if (object->value->is_error()) answer.error = WireError(std::get<Error>(object->value->form));
-  if (meta.type.is_tensor() && byte_count(meta.type.tensor()) != kUnknown) {
-    answer.bytes = static_cast<std::uint64_t>(byte_count(meta.type.tensor()));
+  if (const auto object = session->find(uri)) {
+    return reply(conn, packet.header, kReply, encode(description(*object)));
   }
-  reply(conn, packet.header, kReply, encode(answer));
+  session->when_ready(uri, [this, conn, header = packet.header, uri](std::optional<Object> object) {
+    if (!object) return fail(conn, header, not_found(uri.str()));
+    reply(conn, header, kReply, encode(description(*object)));
+  });
 }
 
 void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
