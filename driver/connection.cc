@@ -90,16 +90,19 @@ void DriverConnection::push(Worker& worker, const std::string& packet) {
   if (worker.state != State::kUp) return;  // resume() sends it
   const bool was_empty = worker.outbox.empty();
   worker.outbox += packet;
-  if (worker.outbox.size() > kFlushBytes) {
-    flush(worker);
-  } else if (was_empty) {
-    control_.wake();
-  }
+  const bool full = worker.outbox.size() > kFlushBytes;
+  if (full) seal(worker);
+  if (full || was_empty) control_.wake();
+}
+
+void DriverConnection::seal(Worker& worker) {
+  if (!worker.outbox.empty()) worker.sealed.push_back(std::exchange(worker.outbox, {}));
 }
 
 void DriverConnection::flush(Worker& worker) {
-  if (worker.outbox.empty()) return;
-  control_.send(worker.conn, {std::exchange(worker.outbox, {}), {}});
+  seal(worker);
+  for (std::string& frame : worker.sealed) control_.send(worker.conn, {std::move(frame), {}});
+  worker.sealed.clear();
 }
 
 std::uint64_t DriverConnection::add(Worker& worker, Kind kind, std::string_view metadata,
@@ -117,7 +120,7 @@ std::uint64_t DriverConnection::add(Worker& worker, Kind kind, std::string_view 
     throw Error(Code::kInvalid, "this request is larger than a control message may be");
   }
   // A big one gets a frame of its own.
-  if (worker.outbox.size() + request.packet.size() > kFlushBytes) flush(worker);
+  if (worker.outbox.size() + request.packet.size() > kFlushBytes) seal(worker);
   push(worker, request.packet);
   const std::uint64_t id = request.id;
   if (ordered) {

@@ -97,7 +97,8 @@ class DriverConnection : private ControlEvents {
     std::uint64_t first_sequence = 1;  // of ordered.front()
     std::deque<Request> ordered;
     std::unordered_map<std::uint64_t, Request> unordered;
-    std::string outbox;
+    std::vector<std::string> sealed;  // frames to send before the outbox
+    std::string outbox;               // the frame that is being filled
     std::vector<std::string> releases;
     std::int64_t release_bytes = 0;
     bool bulk = false;             // has had lanes, so it needs a data connection
@@ -118,7 +119,9 @@ class DriverConnection : private ControlEvents {
   void tick(const std::string& name, Worker& worker, Clock::time_point now, Calls& calls);
   void lose(const std::string& name, Worker& worker, const Error& error, Calls& calls);
   void down(Worker& worker, bool refused, const std::string& why);
+  // Control thread only, or frames would overtake those that other threads have posted.
   void flush(Worker& worker);
+  void seal(Worker& worker);
   void send_releases(Worker& worker);
   void send_now(Worker& worker, Kind kind, std::string_view metadata);
   void push(Worker& worker, const std::string& packet);

@@ -106,6 +106,7 @@ void DriverConnection::resume(Worker& worker, std::uint64_t next_sequence) {
   worker.state = State::kUp;
   worker.refused = false;
   worker.dial_until = {};
+  worker.sealed.clear();
   worker.outbox.clear();
   (void)next_sequence;
   // A packet carries the epoch of the time it was made, which may have been before the first hello.
@@ -195,6 +196,7 @@ void DriverConnection::lose(const std::string& name, Worker& worker, const Error
   worker.first_sequence += worker.ordered.size();
   worker.ordered.clear();
   worker.unordered.clear();
+  worker.sealed.clear();
   worker.outbox.clear();
   changed_.notify_all();
 }

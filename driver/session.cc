@@ -228,6 +228,12 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
     }
     request.inputs.push_back(ref.uri().str());
   }
+  for (const auto& [name, ref] : inputs) {
+    const auto& known = program->graph.inputs;
+    if (std::none_of(known.begin(), known.end(), [&](const auto& i) { return i.name == name; })) {
+      throw Error(Code::kInvalid, "this program has no input \"" + name + "\"");
+    }
+  }
   Refs refs;
   std::vector<Uri> uris;
   for (std::size_t i = 0; i < program->graph.outputs.size(); ++i) {
