@@ -50,18 +50,30 @@ struct Session::State {
   DriverConnection connection;
   const std::shared_ptr<Failures> failures = std::make_shared<Failures>();
   std::mutex order;  // one run at a time is submitted, so that all parties see the same order
-  std::map<std::string, std::set<Digest>> prepared;  // sent to this worker already
+  struct Sent {
+    std::set<Digest> programs;
+    std::int64_t bytes = 0;
+  };
+  std::map<std::string, Sent> prepared;  // what each worker was sent already
   std::uint64_t next_task = 1;
 
   // Before anything is sent: a party that refused the program would leave the others waiting.
   void check_room(const Prepared& program) const {
     for (const std::string& party : program.verified.parties) {
       const auto known = prepared.find(party);
-      if (known == prepared.end() || known->second.contains(program.digest)) continue;
-      if (static_cast<std::int64_t>(known->second.size()) < kMaxPrepared) continue;
+      if (known == prepared.end() || known->second.programs.contains(program.digest)) continue;
+      const Sent& sent = known->second;
+      if (static_cast<std::int64_t>(sent.programs.size()) < kMaxPrepared &&
+          sent.bytes + size_of(program) <= kMaxPreparedBytes) {
+        continue;
+      }
       throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
-                                    " programs at a worker; open another session");
+                                    " programs of " + std::to_string(kMaxPreparedBytes >> 20) +
+                                    " MiB together at a worker; open another session");
     }
+  }
+  static std::int64_t size_of(const Prepared& program) {
+    return static_cast<std::int64_t>(program.bytes.size() + program.sites.size());
   }
 
   std::string wait_report() {
@@ -246,12 +258,13 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
   const auto done = noting(state_->failures);
   const std::string metadata = encode(request);
   for (const std::string& party : program->verified.parties) {
-    std::set<Digest>& prepared = state_->prepared[party];
-    if (!prepared.contains(program->digest)) {
+    State::Sent& sent = state_->prepared[party];
+    if (!sent.programs.contains(program->digest)) {
       state_->connection.submit(
           party, Kind::kPrepare,
           encode(PrepareRequest{program->digest, program->bytes, program->sites}), done);
-      prepared.insert(program->digest);
+      sent.programs.insert(program->digest);
+      sent.bytes += State::size_of(*program);
     }
     state_->connection.submit(party, Kind::kRun, metadata, done);
   }

@@ -25,7 +25,6 @@
 
 namespace curia {
 
-inline constexpr std::int64_t kMaxPreparedBytes = 16 << 20;  // of graphs and sites, a session
 inline constexpr std::int64_t kMaxUnackedReplies = 1 << 16;
 inline constexpr std::int64_t kMaxQueuedRequests = 1 << 17;
 

@@ -290,6 +290,26 @@ TEST_CASE("Session: one program too many for a worker left the other parties wai
   CHECK(session.fetch(refs.back()).tensor().as<std::int64_t>()[0] == kMaxPrepared - 1);
 }
 
+TEST_CASE("Session: programs of too many bytes are refused before any party hears of the run") {
+  const auto world = simulated_world(alice_and_bob());
+  Session session = world->connect();
+  const auto run = [&](int i) {
+    Program program("p");
+    const std::vector<double> numbers(7000, i);
+    program.output("out", program.constant("bob", vector_of(numbers)).to("alice"));
+    session.run(program);
+  };
+  int sent = 0;
+  const Error error = error_of([&] {
+    for (; sent < 1000; ++sent) run(sent);
+  });
+  CHECK(error.code() == Code::kQuota);
+  CHECK(sent > 250);
+  session.wait();
+  run(0);  // this one is known
+  session.wait();
+}
+
 TEST_CASE("Session: after close() every call says that it is over") {
   const auto world = simulated_world(alice_and_bob());
   Session session = world->connect();
