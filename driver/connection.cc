@@ -108,6 +108,13 @@ void DriverConnection::flush(Worker& worker) {
 std::uint64_t DriverConnection::add(Worker& worker, Kind kind, std::string_view metadata,
                                     Done done) {
   if (worker.lost != nullptr) throw *worker.lost;
+  const std::int64_t most = kind == Kind::kPrepare ? kMaxPrepareMetadata : kMaxMetadata;
+  if (static_cast<std::int64_t>(metadata.size()) > most) {
+    throw Error(Code::kInvalid,
+                std::string(kind_name(kind)) + " takes " + std::to_string(metadata.size()) +
+                    " bytes on the control plane, expected at most " + std::to_string(most) +
+                    "; use fewer or shorter names, inputs and outputs");
+  }
   Request request;
   request.id = next_request_++;
   request.done = std::move(done);
@@ -116,9 +123,6 @@ std::uint64_t DriverConnection::add(Worker& worker, Kind kind, std::string_view 
   const bool ordered = is_ordered(kind);
   if (ordered) head.sequence = worker.first_sequence + worker.ordered.size();
   append_packet(request.packet, head, metadata);
-  if (static_cast<std::int64_t>(request.packet.size()) > kMaxControlMessage - 64) {
-    throw Error(Code::kInvalid, "this request is larger than a control message may be");
-  }
   // A big one gets a frame of its own.
   if (worker.outbox.size() + request.packet.size() > kFlushBytes) seal(worker);
   push(worker, request.packet);
@@ -187,6 +191,7 @@ void DriverConnection::release(const std::string& name, const std::string& uri,
   const std::lock_guard lock(mutex_);
   const auto found = workers_.find(name);
   if (found == workers_.end() || found->second.lost != nullptr || closing_) return;
+  if (!uri.starts_with("mem://")) return;  // what lasts longer than a session is not its to release
   Worker& worker = found->second;
   worker.releases.push_back(uri);
   worker.release_bytes += bytes == kUnknown ? kSoonBytes + 1 : bytes;
@@ -210,6 +215,17 @@ std::shared_ptr<Lane> DriverConnection::bulk_lane(const std::string& name, LaneU
   worker.bulk = true;
   if (Clock::now() > worker.dial_until && !dialer_->connected(name)) dial(name, worker);
   return lane;
+}
+
+void DriverConnection::forget_bulk(const std::string& name, std::uint64_t request,
+                                   const Error& why) {
+  if (request == 0) return;
+  try {
+    link_->lane(lane_session(wiring_.driver, session_, LaneUse::kFetches), name)
+        ->cancel(request, why);
+  } catch (const Error&) {
+    // The lane is over, and with it what it held.
+  }
 }
 
 void DriverConnection::dial(const std::string& name, Worker& worker) {

@@ -65,6 +65,9 @@ class DriverConnection : private ControlEvents {
   // The lane to a worker for puts or fetches; makes the data connection when there is none.
   std::shared_ptr<Lane> bulk_lane(const std::string& worker, LaneUse use);
 
+  // The bulk of this fetch is not wanted any more, whether or not it comes. 0: there was none.
+  void forget_bulk(const std::string& worker, std::uint64_t request, const Error& why);
+
   // Waits until every ordered request so far has its reply. Errors: kTimeout; a lost worker's.
   void drain(std::chrono::milliseconds timeout);
 

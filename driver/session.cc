@@ -221,6 +221,17 @@ Refs Session::run(const Program& program, const std::map<std::string, Ref>& inpu
   return run(prepare(program), inputs, options, here);
 }
 
+namespace {
+
+std::string prepare_metadata(const Prepared& program) {
+  std::string metadata = encode(PrepareRequest{program.digest, program.bytes, program.sites});
+  if (static_cast<std::int64_t>(metadata.size()) <= kMaxPrepareMetadata) return metadata;
+  // Errors of such a program name the op, not the line.
+  return encode(PrepareRequest{program.digest, program.bytes, ""});
+}
+
+}  // namespace
+
 Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& inputs,
                   const RunOptions& options, Here here) {
   RunRequest request;
@@ -260,9 +271,7 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
   for (const std::string& party : program->verified.parties) {
     State::Sent& sent = state_->prepared[party];
     if (!sent.programs.contains(program->digest)) {
-      state_->connection.submit(
-          party, Kind::kPrepare,
-          encode(PrepareRequest{program->digest, program->bytes, program->sites}), done);
+      state_->connection.submit(party, Kind::kPrepare, prepare_metadata(*program), done);
       sent.programs.insert(program->digest);
       sent.bytes += State::size_of(*program);
     }
@@ -289,8 +298,8 @@ Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
   const auto deadline =
       timeout == kForever ? SteadyTime::max() : std::chrono::steady_clock::now() + timeout;
   const std::string& party = ref.party();
+  std::uint64_t id = 0;
   try {
-    std::uint64_t id = 0;
     FetchRequest request;
     request.uri = ref.uri().str();
     const auto reply = decode<FetchReply>(
@@ -303,6 +312,8 @@ Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
         lane->recv({id, 0, 0}, static_cast<std::int64_t>(reply.bytes), deadline);
     return value_from_bytes(reply.head, message.body, ref.type());
   } catch (const Error& error) {
+    // Bytes that still come are nobody's, and must not stand in the way of the next fetch.
+    state_->connection.forget_bulk(party, id, error);
     if (error.code() != Code::kTimeout) throw;
     throw Error(Code::kTimeout, "no answer to the fetch of " + ref.str() + " within " +
                                     std::to_string(timeout.count()) + " ms" + state_->wait_report())

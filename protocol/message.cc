@@ -104,10 +104,10 @@ CURIA_MESSAGE(Nothing);
 
 WireError::WireError(const Error& error)
     : code(static_cast<std::uint8_t>(error.code())),
-      message(error.message()),
-      party(error.party()),
-      op(error.op()),
-      site(error.site()) {}
+      message(error.message().substr(0, kMaxErrorText)),
+      party(error.party().substr(0, kMaxNameBytes)),
+      op(error.op().substr(0, kMaxNameBytes)),
+      site{error.site().file.substr(0, kMaxErrorText), error.site().line} {}
 
 Error WireError::error() const {
   Error result(code == 0 ? Code::kFailed : static_cast<Code>(code), message);

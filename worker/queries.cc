@@ -11,6 +11,18 @@ namespace curia {
 namespace {
 
 constexpr std::int64_t kListPage = 100;
+constexpr std::int64_t kListBytes = 48 << 10;  // a page ends where it has so many, of any entries
+
+// Adds an entry; false when the page is full.
+bool add_entry(ListReply& page, std::int64_t& bytes, ListEntry entry) {
+  bytes += std::ssize(entry.name) + std::ssize(entry.type.str()) + std::ssize(entry.label) + 12;
+  if (!page.entries.empty() && (bytes > kListBytes || std::ssize(page.entries) == kListPage)) {
+    page.more = true;
+    return false;
+  }
+  page.entries.push_back(std::move(entry));
+  return true;
+}
 
 // Every object that is not the caller's own answers with these words, whether it exists or not.
 Error not_found(const std::string& uri) {
@@ -67,31 +79,40 @@ void Server::deliver(ConnId conn, const Header& header,
                                object->meta->lineage};
   const std::vector<ReleaseWish> wishes = {
       {object->meta->label, session->driver(), object->meta->program, object->meta->output}};
-  check_release(
-      parts_, context, wishes, [this, conn, header, session, object](const std::string& refused) {
-        if (!refused.empty()) {
-          ++parts_.counters.denied;
-          options_.log("fetch by " + session->driver() + " refused: " + refused);
-          return fail(conn, header, Error(Code::kDenied, refused));
-        }
-        const ValueBytes bytes = value_bytes(*object->value);
-        FetchReply answer;
-        answer.head = bytes.head;
-        answer.bytes = static_cast<std::uint64_t>(bytes.bytes);
-        answer.bulk = bytes.bytes > kInlineBytes;
-        parts_.counters.bytes_to_driver += bytes.bytes;
-        if (answer.bulk) {
-          const SessionId lanes = lane_session(session->driver(), session->id(), LaneUse::kFetches);
-          parts_.link->lane(lanes, driver_peer(session->id()))
-              ->send({header.request, 0, 0}, Slice(), bytes.body);
-        } else {
-          for (const Slice& part : bytes.body) {
-            answer.body.append(reinterpret_cast<const char*>(part.data),
-                               static_cast<std::size_t>(part.size));
-          }
-        }
-        reply(conn, header, kReply, encode(answer));
-      });
+  check_release(parts_, context, wishes,
+                [this, conn, header, session, object](const std::string& refused) {
+                  if (!refused.empty()) {
+                    ++parts_.counters.denied;
+                    options_.log("fetch by " + session->driver() + " refused: " + refused);
+                    return fail(conn, header, Error(Code::kDenied, refused));
+                  }
+                  try {
+                    release_to_driver(conn, header, *session, *object->value);
+                  } catch (const Error& error) {
+                    fail(conn, header, error);
+                  }
+                });
+}
+
+void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
+                               const Value& value) {
+  const ValueBytes bytes = value_bytes(value);
+  FetchReply answer;
+  answer.head = bytes.head;
+  answer.bytes = static_cast<std::uint64_t>(bytes.bytes);
+  answer.bulk = bytes.bytes > kInlineBytes;
+  if (!answer.bulk) {
+    for (const Slice& part : bytes.body) {
+      answer.body.append(reinterpret_cast<const char*>(part.data),
+                         static_cast<std::size_t>(part.size));
+    }
+  } else if (session.begin_bulk(header.request)) {
+    const SessionId lanes = lane_session(session.driver(), session.id(), LaneUse::kFetches);
+    parts_.link->lane(lanes, driver_peer(session.id()))
+        ->send({header.request, 0, 0}, Slice(), bytes.body);
+  }
+  parts_.counters.bytes_to_driver += bytes.bytes;
+  reply(conn, header, kReply, encode(answer));
 }
 
 void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
@@ -124,14 +145,13 @@ void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<ListRequest>(packet.metadata);
   const std::shared_ptr<WorkerSession> session = held(conn, peer, packet.header).session;
   ListReply answer;
+  std::int64_t bytes = 0;
   if (request.datasets) {
     for (const auto& [name, dataset] : parts_.datasets) {
       if (name <= request.after) continue;
-      if (static_cast<std::int64_t>(answer.entries.size()) == kListPage) {
-        answer.more = true;
+      if (!add_entry(answer, bytes, {name, dataset.type, "{" + parts_.party + "/" + name + "}"})) {
         break;
       }
-      answer.entries.push_back({name, dataset.type, "{" + parts_.party + "/" + name + "}"});
     }
   } else {
     const std::string after =
@@ -141,11 +161,10 @@ void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
           return entry.meta->principal == session->driver() && entry.meta->session == session->id();
         });
     for (const Entry& entry : entries) {
-      if (static_cast<std::int64_t>(answer.entries.size()) == kListPage) {
-        answer.more = true;
+      if (!add_entry(answer, bytes,
+                     {"mem://" + entry.key, entry.meta->type, entry.meta->label->str()})) {
         break;
       }
-      answer.entries.push_back({"mem://" + entry.key, entry.meta->type, entry.meta->label->str()});
     }
   }
   reply(conn, packet.header, kReply, encode(answer));

@@ -130,6 +130,13 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
         throw Error(Code::kQuota, "this worker holds " + std::to_string(kMaxSessions) +
                                       " sessions; try again when one has ended");
       }
+      const auto own = std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+        return entry.second.session->driver() == peer.principal;
+      });
+      if (own >= kMaxSessionsOfDriver) {
+        throw Error(Code::kQuota, peer.principal + " has " + std::to_string(own) + " sessions at " +
+                                      parts_.party + "; close one, or wait until its lease ends");
+      }
       Held fresh;
       fresh.session = std::make_shared<WorkerSession>(parts_, peer.principal, id,
                                                       [this](ConnId to, std::string frame) {
@@ -253,6 +260,12 @@ void Server::consent(ConnId conn, const Peer& peer, const Packet& packet) {
 
 void Server::reply(ConnId conn, const Header& header, std::uint16_t flags,
                    std::string_view metadata) {
+  if (static_cast<std::int64_t>(metadata.size()) > kMaxMetadata) {
+    return fail(conn, header,
+                Error(Code::kQuota, "the answer takes " + std::to_string(metadata.size()) +
+                                        " bytes on the control plane, expected at most " +
+                                        std::to_string(kMaxMetadata)));
+  }
   Header answer = header;
   answer.magic = kMagic;
   answer.version = kVersion;

@@ -24,6 +24,7 @@
 namespace curia {
 
 inline constexpr std::int64_t kMaxSessions = 256;
+inline constexpr std::int64_t kMaxSessionsOfDriver = 64;  // so that one cannot shut the others out
 
 struct ServerOptions {
   std::set<std::string> drivers;  // principals that may open sessions
@@ -84,6 +85,8 @@ class Server : private ControlEvents {
   Held& held(ConnId conn, const Peer& peer, const Header& header);
   void deliver(ConnId conn, const Header& header, const std::shared_ptr<WorkerSession>& session,
                std::optional<Object> object);
+  void release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
+                         const Value& value);
   void reply(ConnId conn, const Header& header, std::uint16_t flags, std::string_view metadata);
   void fail(ConnId conn, const Header& header, const Error& error);
   void end(std::map<SessionId, Held>::iterator at, const Error& why);

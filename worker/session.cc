@@ -45,11 +45,13 @@ void WorkerSession::enqueue(const Header& header, std::string_view metadata) {
     const std::lock_guard lock(mutex_);
     if (closed_) throw Error(Code::kSessionOver, "this session is over");
     if (static_cast<std::int64_t>(jobs_.size()) >= kMaxQueuedRequests ||
-        static_cast<std::int64_t>(replies_.size()) >= kMaxUnackedReplies) {
+        static_cast<std::int64_t>(replies_.size()) >= kMaxUnackedReplies ||
+        held_bytes_ >= kMaxSessionBytes) {
       throw Error(Code::kOverloaded, "too many requests wait in this session; acknowledge replies");
     }
     last_sequence_ = header.sequence;
     jobs_.push_back({header, std::string(metadata)});
+    held_bytes_ += std::ssize(metadata);
     if (jobs_.size() > 1) return;  // the thread is awake, or was just woken
   }
   wake_.notify_one();
@@ -70,7 +72,10 @@ void WorkerSession::resend(std::uint64_t sequence) {
 
 void WorkerSession::acknowledge(std::uint64_t acked) {
   const std::lock_guard lock(mutex_);
-  while (!replies_.empty() && replies_.front().first < acked) replies_.pop_front();
+  while (!replies_.empty() && replies_.front().first < acked) {
+    held_bytes_ -= std::ssize(replies_.front().second);
+    replies_.pop_front();
+  }
 }
 
 void WorkerSession::cancel(std::uint64_t task) {
@@ -119,6 +124,13 @@ void WorkerSession::when_ready(const Uri& uri, std::function<void(std::optional<
     }
     for (Waiter& waiter : woken) waiter.ready(object);
   }
+}
+
+bool WorkerSession::begin_bulk(std::uint64_t request) {
+  const std::lock_guard lock(mutex_);
+  if (!bulk_fetches_.insert(request).second) return false;
+  if (std::ssize(bulk_fetches_) > kMaxBulkFetches) bulk_fetches_.erase(bulk_fetches_.begin());
+  return true;
 }
 
 std::uint64_t WorkerSession::queued() const {
@@ -173,6 +185,7 @@ void WorkerSession::work() {
         if (closed_ || jobs_.empty()) break;
         job = std::move(jobs_.front());
         jobs_.pop_front();
+        if (job.fence == 0) held_bytes_ -= std::ssize(job.metadata);
         more = !jobs_.empty();
         cancelled_ = job.fence == 0 && job.header.sequence < cancel_below_ &&
                      static_cast<Kind>(job.header.kind) == Kind::kRun;
@@ -389,6 +402,10 @@ std::string WorkerSession::put(const Header& header, std::string_view metadata) 
   try {
     return store_put(header, request);
   } catch (const Error& error) {
+    // The bytes come all the same, and must not stand in the way of the next put.
+    if (request.bulk) {
+      parts_.link->lane(put_lane_id_, driver_peer(id_))->finish(header.sequence);
+    }
     // What uses it later fails with the same cause.
     auto meta = std::make_shared<ObjectMeta>();
     meta->type = request.type;
@@ -483,6 +500,7 @@ void WorkerSession::reply(const Header& header, std::uint16_t flags, std::string
   append_packet(packet, answer, metadata);
   outbox_ += packet;
   const std::lock_guard lock(mutex_);
+  held_bytes_ += std::ssize(packet);
   replies_.emplace_back(header.sequence, std::move(packet));
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -27,6 +28,9 @@ namespace curia {
 
 inline constexpr std::int64_t kMaxUnackedReplies = 1 << 16;
 inline constexpr std::int64_t kMaxQueuedRequests = 1 << 17;
+// Bytes of requests that wait and of replies that were not acknowledged, together.
+inline constexpr std::int64_t kMaxSessionBytes = 32 << 20;
+inline constexpr std::int64_t kMaxBulkFetches = 4096;  // remembered, so that none is sent twice
 
 class WorkerSession {
  public:
@@ -62,6 +66,10 @@ class WorkerSession {
   void when_ready(const Uri& uri, std::function<void(std::optional<Object>)> ready);
   // An object of this session by URI; another's is as good as none.
   std::optional<Object> find(const Uri& uri) const;
+
+  // Is this the first time that the bulk of this fetch is to be sent? The request may come again,
+  // the data plane delivers once.
+  bool begin_bulk(std::uint64_t request);
 
   std::uint64_t queued() const;
 
@@ -113,6 +121,8 @@ class WorkerSession {
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   std::deque<std::pair<std::uint64_t, std::string>> replies_;  // by sequence, ascending
+  std::int64_t held_bytes_ = 0;                                // of jobs_ and replies_
+  std::set<std::uint64_t> bulk_fetches_;                       // request ids, the latest
   std::unordered_map<std::string, std::vector<Waiter>> waiters_;
   std::atomic<bool> has_waiters_{false};
   std::uint64_t next_fence_ = 1;

@@ -1,0 +1,66 @@
+// What system tests share: waiting for something to become true, and looking at a worker.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "driver/connection.h"
+#include "driver/session.h"
+
+namespace curia {
+
+using Seconds = std::chrono::seconds;
+
+// Asks again and again until it is so; false when `limit` passed, which only guards against
+// hanging.
+inline bool eventually(const std::function<bool()>& so, Seconds limit = Seconds(20)) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!so()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    ::usleep(2000);
+  }
+  return true;
+}
+
+// One number of a worker's statistics; -1 where it has none of that name.
+inline std::int64_t stat(Session& session, const std::string& party, const std::string& name) {
+  for (const StatsEntry& entry : session.stats(party)) {
+    if (entry.name == name) return entry.value;
+  }
+  return -1;
+}
+
+// The error that an attempt ends with. Fails the test when there is none.
+inline Error error_of(const std::function<void()>& attempt) {
+  try {
+    attempt();
+  } catch (const Error& error) {
+    return error;
+  }
+  FAIL("expected an error");
+  return {Code::kFailed, "none"};
+}
+
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Values of i64 at a party that no owner has to agree to.
+inline Array numbers(Program& program, const std::string& party, std::vector<std::int64_t> values) {
+  const auto size = static_cast<std::int64_t>(values.size());
+  return program.constant(party, Tensor::of<std::int64_t>({size}, values));
+}
+
+// Adds up at `to` what `from` sends: 6. Shows that both work and that they reach each other.
+inline void check_works(Session& session, const std::string& from, const std::string& to) {
+  Program program("works");
+  program.output("total", sum(numbers(program, from, {1, 2, 3}).to(to)));
+  const Refs refs = session.run(program);
+  CHECK(session.fetch(refs["total"], Seconds(20)).tensor().as<std::int64_t>()[0] == 6);
+}
+
+}  // namespace curia

@@ -1,0 +1,243 @@
+// Networks that cut, stall and lose bytes between a driver and its workers.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "driver/cluster.h"
+#include "tests/support/process_cluster.h"
+#include "tests/support/tcp_proxy.h"
+#include "tests/system/helpers.h"
+
+using namespace curia;
+
+namespace {
+
+using Way = TcpProxy::Way;
+
+std::map<std::string, ProcessParty> parties() {
+  std::map<std::string, ProcessParty> two;
+  two["alice"] = {};
+  two["bob"] = {};
+  return two;
+}
+
+int port_of(const std::string& endpoint) {
+  return std::stoi(endpoint.substr(endpoint.rfind(':') + 1));
+}
+
+// Dials through a proxy whatever the worker says its port is.
+class DetourDialer : public Dialer {
+ public:
+  DetourDialer(Dialer& inner, int port) : inner_(inner), port_(port) {}
+  std::uint16_t port() const override { return inner_.port(); }
+  bool connected(const std::string& peer) const override { return inner_.connected(peer); }
+  DialOffer make_offer() override { return inner_.make_offer(); }
+  DialGrant grant(const std::string& peer, const DialOffer& offer) override {
+    return inner_.grant(peer, offer);
+  }
+  void dial(const std::string& peer, const std::string& host, std::uint16_t, const DialOffer& offer,
+            const DialGrant& grant) override {
+    inner_.dial(peer, host, static_cast<std::uint16_t>(port_), offer, grant);
+  }
+
+ private:
+  Dialer& inner_;
+  const int port_;
+};
+
+// A cluster of which dora reaches alice only through the proxies.
+struct Detour {
+  ProcessCluster cluster{parties()};
+  TcpProxy control{port_of(cluster.control_endpoint("alice"))};
+  TcpProxy data{cluster.data_port("alice")};
+
+  Session connect(const ConnectionOptions& options = {}) {
+    ClusterConfig config = read_cluster_config(cluster.cluster_file());
+    config.parties.erase("bob");
+    config.parties.at("alice").control = "127.0.0.1:" + std::to_string(control.port());
+    Wiring wiring = wire(config);
+    wiring.make_link = [make = wiring.make_link, port = data.port()](const std::string& self) {
+      struct Both {
+        Both(SessionLink made, int to) : inner(std::move(made)), dialer(*inner.dialer, to) {}
+        SessionLink inner;
+        DetourDialer dialer;
+      };
+      auto both = std::make_shared<Both>(make(self), port);
+      return SessionLink{std::shared_ptr<Link>(both, both->inner.link.get()), &both->dialer};
+    };
+    return {std::move(wiring), options};
+  }
+};
+
+// Each run adds one to what the run before it left, so a lost, doubled or reordered one shows.
+constexpr int kRuns = 2000;
+
+struct Chain {
+  explicit Chain(Session& opened) : session(opened) {
+    last = session.put("alice", Tensor::of<std::int64_t>({1}, std::vector<std::int64_t>{0}));
+    Program program("next");
+    program.output("next", program.input("before", last.type()) + 1);
+    step = prepare(program);
+  }
+  void run(int count) {
+    for (int i = 0; i < count; ++i) last = session.run(step, {{"before", last}})["next"];
+  }
+  void check() {
+    session.wait(Seconds(60));
+    CHECK(session.fetch(last, Seconds(30)).tensor().as<std::int64_t>()[0] == kRuns);
+    CHECK(stat(session, "alice", "runs") == kRuns);
+    CHECK(stat(session, "alice", "failed_runs") == 0);
+  }
+
+  Session& session;
+  Ref last;
+  PreparedPtr step;
+};
+
+std::vector<double> big_values() {
+  std::vector<double> values(8 << 20);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i) * 0.25;
+  return values;
+}
+
+bool same(const Value& value, const std::vector<double>& expected) {
+  const auto found = value.tensor().as<double>();
+  return std::equal(found.begin(), found.end(), expected.begin(), expected.end());
+}
+
+}  // namespace
+
+TEST_CASE("Network: runs on a control connection that is cut again and again happen once each") {
+  Detour world;
+  Session session = world.connect();
+  Chain chain(session);
+  for (int cut = 0; cut < 4; ++cut) {
+    chain.run(kRuns / 4);
+    world.control.cut();
+  }
+  chain.check();
+}
+
+TEST_CASE("Network: after five seconds without a network every run has happened once") {
+  Detour world;
+  Session session = world.connect();
+  Chain chain(session);
+  chain.run(kRuns / 2);
+  world.control.freeze(Way::kForth, true);
+  world.control.freeze(Way::kBack, true);
+  world.control.hold_new(true);
+  chain.run(kRuns / 2);
+  const auto until = std::chrono::steady_clock::now() + Seconds(5);
+  CHECK_FALSE(eventually([&] { return false; }, Seconds(5)));
+  CHECK(std::chrono::steady_clock::now() >= until);
+  world.control.freeze(Way::kForth, false);
+  world.control.freeze(Way::kBack, false);
+  world.control.hold_new(false);
+  chain.check();
+}
+
+TEST_CASE("Network: replies that were lost are sent again, and nothing is executed twice") {
+  Detour world;
+  Session session = world.connect();
+  Session watcher = world.cluster.connect("mallory", {.tool = true});
+  Chain chain(session);
+  world.control.drop(Way::kBack, true);
+  chain.run(kRuns);
+  CHECK(eventually([&] { return stat(watcher, "alice", "runs") > kRuns / 2; }));
+  world.control.cut();
+  world.control.drop(Way::kBack, false);
+  chain.check();
+}
+
+TEST_CASE("Network: a worker that is heard no more is lost within the stated time") {
+  Detour world;
+  Session session = world.connect({.refused = Seconds(1), .patience = Seconds(2)});
+  const Ref ref = session.put("alice", Tensor::of<std::int64_t>({1}, std::vector<std::int64_t>{1}));
+  session.wait(Seconds(20));
+  Way way = Way::kForth;
+  SUBCASE("what the driver sends vanishes") { way = Way::kForth; }
+  SUBCASE("what the worker sends vanishes") { way = Way::kBack; }
+  world.control.drop(way, true);
+  const auto start = std::chrono::steady_clock::now();
+  const Error error = error_of([&] { session.fetch(ref, Seconds(60)); });
+  INFO(error.what());
+  CHECK(error.code() == Code::kWorkerLost);
+  CHECK(contains(error.what(), "alice"));
+  CHECK(std::chrono::steady_clock::now() - start < Seconds(20));
+}
+
+TEST_CASE("Network: 64 MiB arrive whole over a data connection that is cut three times") {
+  Detour world;
+  Session session = world.connect();
+  const std::vector<double> values = big_values();
+  const auto size = static_cast<std::int64_t>(values.size());
+  const auto cut_thrice = [&](Way way) {
+    const std::int64_t before = world.data.forwarded(way);
+    for (int i = 1; i <= 3; ++i) {
+      CHECK(eventually([&] { return world.data.forwarded(way) - before > i * (12 << 20); }));
+      world.data.cut();
+    }
+  };
+  const Ref ref = session.put("alice", Tensor::of<double>({size}, values));
+  cut_thrice(Way::kForth);
+  session.wait(Seconds(60));
+  std::jthread cutter([&] { cut_thrice(Way::kBack); });
+  const Value back = session.fetch(ref, Seconds(60));
+  cutter.join();
+  CHECK(same(back, values));
+}
+
+TEST_CASE("Network: a data connection cut long after it was made comes back") {
+  Detour world;
+  Session session = world.connect();
+  const std::vector<double> values = big_values();
+  const auto size = static_cast<std::int64_t>(values.size());
+  const Ref ref = session.put("alice", Tensor::of<double>({size}, values));
+  session.wait(Seconds(60));
+  const std::int64_t before = world.data.forwarded(Way::kBack);
+  world.data.freeze(Way::kBack, true);
+  std::jthread cutter([&] {
+    CHECK_FALSE(eventually([&] { return false; }, Seconds(3)));
+    world.data.freeze(Way::kBack, false);
+    CHECK(eventually([&] { return world.data.forwarded(Way::kBack) - before > (8 << 20); }));
+    world.data.cut();
+  });
+  const Value back = session.fetch(ref, Seconds(60));
+  cutter.join();
+  CHECK(same(back, values));
+}
+
+TEST_CASE("Network: a fetch that had to be asked for twice does not block the next one") {
+  Detour world;
+  Session session = world.connect();
+  Session watcher = world.cluster.connect("mallory", {.tool = true});
+  const std::vector<double> values = big_values();
+  const auto size = static_cast<std::int64_t>(values.size());
+  const Ref ref = session.put("alice", Tensor::of<double>({size}, values));
+  session.wait(Seconds(60));
+  world.control.drop(Way::kBack, true);
+  std::jthread cutter([&] {
+    CHECK(eventually([&] { return stat(watcher, "alice", "data_bytes_to_driver") > 0; }));
+    world.control.cut();
+    world.control.drop(Way::kBack, false);
+  });
+  const Value first = session.fetch(ref, Seconds(60));
+  cutter.join();
+  CHECK(same(first, values));
+  CHECK(same(session.fetch(ref, Seconds(60)), values));
+}
+
+TEST_CASE("Network: a fetch that timed out does not block the next one") {
+  Detour world;
+  Session session = world.connect();
+  const std::vector<double> values = big_values();
+  const auto size = static_cast<std::int64_t>(values.size());
+  const Ref ref = session.put("alice", Tensor::of<double>({size}, values));
+  session.wait(Seconds(60));
+  world.data.freeze(Way::kBack, true);
+  CHECK(error_of([&] { session.fetch(ref, std::chrono::milliseconds(300)); }).code() ==
+        Code::kTimeout);
+  world.data.freeze(Way::kBack, false);
+  CHECK(same(session.fetch(ref, Seconds(60)), values));
+}
