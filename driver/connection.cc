@@ -21,22 +21,36 @@ SessionId random_session() {
   return id;
 }
 
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  random_bytes({reinterpret_cast<std::uint8_t*>(&number), sizeof(number)});
+  return number;
+}
+
 }  // namespace
 
 DriverConnection::DriverConnection(Wiring wiring, ConnectionOptions options)
     : wiring_(std::move(wiring)),
       control_(*wiring_.control),
-      options_(options),
-      session_(random_session()) {
+      options_(std::move(options)),
+      session_(options_.resume ? options_.resume->id : random_session()),
+      process_(random_number()) {
   if (wiring_.workers.empty()) throw Error(Code::kInvalid, "a cluster has at least one worker");
   const auto now = Clock::now();
   for (const auto& [name, address] : wiring_.workers) {
     Worker& worker = workers_[name];
     worker.address = address;
     worker.down_since = now;
+    if (!options_.resume) continue;
+    const auto known = options_.resume->workers.find(name);
+    if (known == options_.resume->workers.end()) continue;
+    worker.epoch = known->second.epoch;
+    worker.generation = known->second.generation;
+    // Request ids are never reused in a session: each generation has its own range of them.
+    next_request_ = std::max(next_request_, (worker.generation << 32) + 1);
   }
   if (!options_.tool) {
-    SessionLink made = wiring_.make_link(driver_peer(session_));
+    SessionLink made = wiring_.make_link(driver_peer(session_, process_));
     link_ = std::move(made.link);
     dialer_ = made.dialer;
   }
@@ -257,6 +271,34 @@ void DriverConnection::drain(milliseconds timeout) {
     throw Error(Code::kTimeout, "the workers have not answered everything within " +
                                     std::to_string(timeout.count()) + " ms");
   }
+}
+
+void DriverConnection::detach() {
+  Calls calls;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return;
+    closing_ = true;
+    const Error over(Code::kSessionOver, "this process has detached from the session");
+    for (auto& [name, worker] : workers_) {
+      if (worker.state != State::kLost) lose(name, worker, over, calls);
+    }
+  }
+  for (const auto& call : calls) call();
+}
+
+SavedSession DriverConnection::saved() const {
+  const std::lock_guard lock(mutex_);
+  SavedSession saved{session_, wiring_.driver, {}};
+  for (const auto& [name, worker] : workers_) {
+    if (worker.generation != 0) saved.workers[name] = {worker.epoch, worker.generation};
+  }
+  return saved;
+}
+
+std::uint64_t DriverConnection::next_task() const {
+  const std::lock_guard lock(mutex_);
+  return next_task_;
 }
 
 void DriverConnection::close() {

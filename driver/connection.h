@@ -15,10 +15,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "driver/saved_session.h"
 #include "protocol/link/control.h"
 #include "protocol/link/wiring.h"
 #include "protocol/message.h"
@@ -30,6 +32,9 @@ struct ConnectionOptions {
   std::chrono::milliseconds refused{3'000};  // a worker that refuses connections is lost after this
   std::chrono::milliseconds patience{10'000};  // a silent worker is lost after this
   bool tool = false;                           // no session: status and stats only
+  // Go on with this session instead of opening one. Errors then: kSessionOver when it has ended,
+  // is another principal's, or was resumed by another process; kStaleEpoch for a restarted worker.
+  std::optional<SavedSession> resume;
 };
 
 inline constexpr std::int64_t kMaxInFlight = 1 << 15;  // ordered requests without a reply, a worker
@@ -72,6 +77,12 @@ class DriverConnection : private ControlEvents {
   void drain(std::chrono::milliseconds timeout);
 
   void close();
+  // Leaves the session open at the workers until its lease ends. Every later call fails with
+  // kSessionOver.
+  void detach();
+  SavedSession saved() const;
+  // Larger than every task number that the session used so far. REQUIRES: wait_up().
+  std::uint64_t next_task() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -137,12 +148,14 @@ class DriverConnection : private ControlEvents {
   ControlClient& control_;  // wiring_.control, also while that is being destroyed
   const ConnectionOptions options_;
   const SessionId session_;
+  const std::uint64_t process_;
   std::shared_ptr<Link> link_;
   Dialer* dialer_ = nullptr;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Worker> workers_;
   std::uint64_t next_request_ = 1;
+  std::uint64_t next_task_ = 1;
   int waiting_ = 0;  // threads in drain() or submit() that want to hear of progress
   int calling_ = 0;  // batches of callbacks under way, which drain() waits for as well
   bool closing_ = false;

@@ -1,4 +1,5 @@
 // DriverConnection's other side: what arrives, and what time brings (reconnect, heartbeat, loss).
+#include <algorithm>
 #include <utility>
 
 #include "driver/connection.h"
@@ -80,12 +81,17 @@ void DriverConnection::on_packet(const std::string& name, Worker& worker, const 
       if (options_.tool) return resume(worker, 1);
       worker.state = State::kOpening;
       const OpenRequest open{worker.generation, static_cast<std::uint32_t>(options_.lease.count()),
-                             workers()};
+                             workers(), process_};
       return send_now(worker, Kind::kOpen, encode(open));
     }
     case Kind::kOpen: {
       const auto open = decode<OpenReply>(packet.metadata);
       worker.generation = open.generation;
+      next_task_ = std::max(next_task_, open.next_task);
+      // What an earlier process of this session sent is settled, or is no business of this one.
+      if (worker.ordered.empty()) {
+        worker.first_sequence = std::max(worker.first_sequence, open.next_sequence);
+      }
       return resume(worker, open.next_sequence);
     }
     case Kind::kHeartbeat: {

@@ -150,7 +150,15 @@ PreparedPtr prepare(const Program& program) {
 
 Session::Session(Wiring wiring, const ConnectionOptions& options)
     : state_(std::make_shared<State>(std::move(wiring), options)) {
-  if (!options.tool) state_->connection.wait_up();
+  if (options.tool) return;
+  try {
+    state_->connection.wait_up();
+  } catch (const Error&) {
+    // A session to be resumed is not ended by one worker that cannot be reached.
+    if (options.resume) state_->connection.detach();
+    throw;
+  }
+  state_->next_task = state_->connection.next_task();
 }
 
 Session::~Session() {
@@ -384,5 +392,18 @@ std::vector<StatusReply> Session::status(std::vector<Error>* lost) {
 }
 
 void Session::close() { state_->connection.close(); }
+
+SavedSession Session::saved() const { return state_->connection.saved(); }
+
+SavedSession Session::detach(std::chrono::milliseconds timeout) {
+  try {
+    state_->connection.drain(timeout == kForever ? std::chrono::hours(24 * 365) : timeout);
+  } catch (const Error&) {
+    // Runs that take longer go on at the workers.
+  }
+  SavedSession saved = state_->connection.saved();
+  state_->connection.detach();
+  return saved;
+}
 
 }  // namespace curia

@@ -23,6 +23,7 @@
 
 #include "driver/program.h"
 #include "driver/ref.h"
+#include "driver/saved_session.h"
 #include "protocol/message.h"
 #include "protocol/verify.h"
 
@@ -113,6 +114,13 @@ class Session {
 
   // Ends the session; its objects go. Later calls fail with kSessionOver.
   void close();
+
+  // Leaves the session and its objects at the parties until the lease ends, for a process that
+  // resumes it (ConnectionOptions::resume and lease). Waits until all runs and puts so far have
+  // ended. References of this Session release nothing any more. Later calls fail with kSessionOver.
+  SavedSession detach(std::chrono::milliseconds timeout = kForever);
+  // The same data while the session goes on, to be written down in case this process dies.
+  SavedSession saved() const;
 
  private:
   struct State;

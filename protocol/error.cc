@@ -18,7 +18,8 @@ std::string code_name(Code code) {
 std::string Site::str() const {
   if (file.empty()) return "";
   const auto slash = file.find_last_of('/');
-  return (slash == std::string::npos ? file : file.substr(slash + 1)) + ":" + std::to_string(line);
+  const std::string name = slash == std::string::npos ? file : file.substr(slash + 1);
+  return line == 0 ? name : name + ":" + std::to_string(line);
 }
 
 Error::Error(Code code, std::string message) : code_(code), message_(std::move(message)) {

@@ -17,7 +17,7 @@ namespace curia {
 CURIA_FIELDS(WireError, m.code, m.message, m.party, m.op, m.site)
 CURIA_FIELDS(HelloRequest, m.min_version, m.max_version, m.features)
 CURIA_FIELDS(HelloReply, m.party, m.version, m.epoch, m.features, m.data_port)
-CURIA_FIELDS(OpenRequest, m.generation, m.lease_ms, m.parties)
+CURIA_FIELDS(OpenRequest, m.generation, m.lease_ms, m.parties, m.process)
 CURIA_FIELDS(OpenReply, m.generation, m.next_sequence, m.next_task, m.lease_ms)
 CURIA_FIELDS(HeartbeatReply, m.next_sequence)
 CURIA_FIELDS(PrepareRequest, m.digest, m.graph, m.sites)
@@ -178,6 +178,8 @@ std::string session_hex(const SessionId& session) {
   return digest.hex().substr(0, 32);
 }
 
-std::string driver_peer(const SessionId& session) { return "driver/" + session_hex(session); }
+std::string driver_peer(const SessionId& session, std::uint64_t process) {
+  return "driver/" + session_hex(session) + "/" + std::to_string(process);
+}
 
 }  // namespace curia

@@ -110,6 +110,7 @@ struct OpenRequest {
   std::uint64_t generation = 0;  // 0: a new session; else: resume, must be the worker's generation
   std::uint32_t lease_ms = 0;    // 0: the worker's default
   std::vector<std::string> parties;  // the workers of the session, for messages about waits
+  std::uint64_t process = 0;         // drawn by each process of the driver; the same on reconnects
 };
 struct OpenReply {
   std::uint64_t generation = 0;
@@ -272,8 +273,9 @@ struct Nothing {};
 enum class LaneUse : std::uint8_t { kTasks = 0, kPuts = 1, kFetches = 2 };
 // The lane's name on the data plane: bound to the principal, so that no other can share it.
 SessionId lane_session(const std::string& principal, const SessionId& session, LaneUse use);
-// How a worker's link calls the driver's end of a session.
-std::string driver_peer(const SessionId& session);
+// How a worker's link calls the driver's end of a session: one name for each process, so that what
+// was meant for an older one is not taken for the newer one's.
+std::string driver_peer(const SessionId& session, std::uint64_t process);
 std::string session_hex(const SessionId& session);
 
 // Metadata bytes of any message above; decode refuses whatever encode would not have written.

@@ -86,6 +86,8 @@ void Server::deliver(ConnId conn, const Header& header,
                     options_.log("fetch by " + session->driver() + " refused: " + refused);
                     return fail(conn, header, Error(Code::kDenied, refused));
                   }
+                  // After a reconnect the driver has asked again; another process did not ask.
+                  if (session->conn() != conn) return;
                   try {
                     release_to_driver(conn, header, *session, *object->value);
                   } catch (const Error& error) {
@@ -108,7 +110,7 @@ void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession&
     }
   } else if (session.begin_bulk(header.request)) {
     const SessionId lanes = lane_session(session.driver(), session.id(), LaneUse::kFetches);
-    parts_.link->lane(lanes, driver_peer(session.id()))
+    parts_.link->lane(lanes, session.driver_link())
         ->send({header.request, 0, 0}, Slice(), bytes.body);
   }
   parts_.counters.bytes_to_driver += bytes.bytes;
@@ -189,6 +191,7 @@ void Server::stats(ConnId conn, const Peer&, const Packet& packet) {
   add("fetches", counters.fetches);
   add("denied", counters.denied);
   add("refused_messages", counters.refused_messages);
+  if (options_.dialer != nullptr) add("data_port", options_.dialer->port());
   add("data_bytes_to_driver", counters.bytes_to_driver);
   add("data_bytes_from_driver", counters.bytes_from_driver);
   for (const Traffic& traffic : parts_.link->traffic()) {

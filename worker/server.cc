@@ -153,7 +153,7 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
     ++at->second.generation;
   }
   Held& held = at->second;
-  held.session->attach(conn);
+  held.session->attach(conn, request.process);
   const std::int64_t wanted = request.lease_ms == 0 ? parts_.lease_ms : request.lease_ms;
   held.lease = std::chrono::milliseconds(
       std::clamp(wanted, std::min(kMinLeaseMs, parts_.lease_ms), kMaxLeaseMs));
@@ -232,11 +232,11 @@ void Server::dial(ConnId conn, const Peer& peer, const Packet& packet) {
   }
   std::string name = peer.principal;
   if (request.session != SessionId{}) {
-    held(conn, peer, packet.header);
+    const Held& session = held(conn, peer, packet.header);
     if (request.session != packet.header.session) {
       throw Error(Code::kInvalid, "a data connection is dialled within its own session");
     }
-    name = driver_peer(request.session);
+    name = session.session->driver_link();
   } else if (!options_.parties.contains(peer.principal)) {
     throw Error(Code::kDenied, peer.principal + " is not among the parties of " + parts_.party);
   }

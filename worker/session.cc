@@ -25,6 +25,10 @@ Digest decode_digest(std::string_view metadata) {
   return digest;
 }
 
+Error replaced() {
+  return {Code::kSessionOver, "another process of the driver took over before the bytes came"};
+}
+
 Slice slice_of(const std::string& text) { return Slice::copy_of(std::string_view(text)); }
 
 }  // namespace
@@ -39,6 +43,17 @@ WorkerSession::WorkerSession(Parts& parts, std::string driver, SessionId id, Sen
       thread_([this] { work(); }) {}
 
 WorkerSession::~WorkerSession() { thread_.join(); }
+
+void WorkerSession::attach(ConnId conn, std::uint64_t process) {
+  const std::lock_guard lock(mutex_);
+  conn_ = conn;
+  if (process == process_) return;
+  if (receiving_put_ != 0) {
+    parts_.link->lane(put_lane_id_, driver_link())->cancel(receiving_put_, replaced());
+  }
+  process_ = process;
+  process_from_ = last_sequence_ + 1;
+}
 
 void WorkerSession::enqueue(const Header& header, std::string_view metadata) {
   {
@@ -422,6 +437,35 @@ std::string WorkerSession::put(const Header& header, std::string_view metadata) 
   }
 }
 
+Slice WorkerSession::receive_put(const Header& header, std::int64_t bytes) {
+  flush();
+  const std::uint64_t sequence = header.sequence;
+  std::shared_ptr<Lane> lane;
+  {
+    const std::lock_guard lock(mutex_);
+    if (sequence < process_from_) throw replaced();
+    lane = parts_.link->lane(put_lane_id_, driver_link());
+    receiving_put_ = sequence;
+  }
+  struct Receiving {
+    WorkerSession& session;
+    ~Receiving() {
+      const std::lock_guard lock(session.mutex_);
+      session.receiving_put_ = 0;
+    }
+  };
+  const Receiving receiving{*this};
+  const WaitBoard::Pin pin(
+      parts_.waits, {parts_.party, "the driver", "put data", session_hex(id_), 0, "put", {}, 0});
+  Message message =
+      lane->recv({sequence, 0, 0}, bytes, std::chrono::steady_clock::now() + kPutTimeout);
+  lane->finish(sequence);
+  if (message.body.size != bytes) {
+    throw Error(Code::kCorrupt, "the body of a put has another size");
+  }
+  return std::move(message.body);
+}
+
 std::string WorkerSession::store_put(const Header& header, const PutRequest& request) {
   if (request.type.device != parts_.party) {
     throw Error(Code::kInvalid, "this value is placed at " + request.type.device);
@@ -433,17 +477,7 @@ std::string WorkerSession::store_put(const Header& header, const PutRequest& req
   }
   Reservation memory(parts_.store->backend("mem"), bytes);
   Slice body = slice_of(request.body);
-  if (request.bulk) {
-    flush();
-    const auto lane = parts_.link->lane(put_lane_id_, driver_peer(id_));
-    const WaitBoard::Pin pin(
-        parts_.waits, {parts_.party, "the driver", "put data", session_hex(id_), 0, "put", {}, 0});
-    Message message =
-        lane->recv({header.sequence, 0, 0}, bytes, std::chrono::steady_clock::now() + kPutTimeout);
-    lane->finish(header.sequence);
-    body = std::move(message.body);
-    if (body.size != bytes) throw Error(Code::kCorrupt, "the body of a put has another size");
-  }
+  if (request.bulk) body = receive_put(header, bytes);
   ValuePtr value =
       std::make_shared<const Value>(value_from_bytes(request.head, body, request.type));
   auto meta = std::make_shared<ObjectMeta>();

@@ -42,9 +42,12 @@ class WorkerSession {
   const std::string& driver() const { return driver_; }
   const SessionId& id() const { return id_; }
 
-  // The connection that replies go to.
-  void attach(ConnId conn) { conn_ = conn; }
+  // The connection that replies go to, and the driver's process at its other end. A put whose
+  // bytes an older process owes is given up.
+  void attach(ConnId conn, std::uint64_t process);
   ConnId conn() const { return conn_; }
+  // What the link calls that process.
+  std::string driver_link() const { return driver_peer(id_, process_); }
 
   // One ordered request, in sequence. Errors: kOverloaded when too many wait or too many replies
   // were not acknowledged.
@@ -95,6 +98,7 @@ class WorkerSession {
   std::string run(std::string_view metadata);
   std::string put(const Header& header, std::string_view metadata);
   std::string store_put(const Header& header, const PutRequest& request);
+  Slice receive_put(const Header& header, std::int64_t bytes);
   std::string release(std::string_view metadata);
   std::shared_ptr<Lane> lane_to(const std::string& peer);
   // Tells the other parties, which may be waiting for this one, and stores the error in the place
@@ -113,6 +117,7 @@ class WorkerSession {
   const SessionId put_lane_id_;
   const Send send_;
   std::atomic<ConnId> conn_{0};
+  std::atomic<std::uint64_t> process_{0};
   std::atomic<bool> finished_{false};
   std::atomic<bool> cancelled_{false};
   std::atomic<std::uint64_t> running_task_{0};
@@ -128,6 +133,8 @@ class WorkerSession {
   std::uint64_t next_fence_ = 1;
   std::uint64_t cancel_below_ = 0;  // jobs with a sequence below are answered with kCancelled
   std::uint64_t last_sequence_ = 0;
+  std::uint64_t process_from_ = 1;   // the first sequence of the driver's present process
+  std::uint64_t receiving_put_ = 0;  // its sequence; 0: none
   std::map<std::string, std::shared_ptr<Lane>> lanes_;  // grows under mutex_
   bool closed_ = false;
 

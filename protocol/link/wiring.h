@@ -29,7 +29,7 @@ struct Wiring {
   std::string driver;  // the principal
   std::map<std::string, WorkerAddress> workers;
   std::shared_ptr<ControlClient> control;
-  // A link of one session; `self` is driver_peer(session).
+  // A link of one session; `self` is driver_peer(session, process).
   std::function<SessionLink(const std::string& self)> make_link;
 };
 
