@@ -1,0 +1,92 @@
+// curia digest, plan, check: what can be said of a program without running it.
+#include "driver/cli/program.h"
+
+#include <nlohmann/json.hpp>
+
+#include "driver/cli/command.h"
+#include "protocol/fields.h"
+#include "protocol/graph_json.h"
+#include "protocol/graph_text.h"
+
+namespace curia {
+
+PreparedPtr read_program(const std::string& path) {
+  const std::string text = read_file(path);
+  try {
+    return prepare(graph_from_json(text));
+  } catch (const Error& error) {
+    throw Error(error.code(), path + ": " + error.message()).at_op(error.op(), error.site());
+  }
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void digest(const std::string& path, const Global& global) {
+  const PreparedPtr program = read_program(path);
+  if (global.json) {
+    return Global::print({{"name", program->graph.name}, {"digest", program->digest.hex()}});
+  }
+  std::puts(program->digest.hex().c_str());
+}
+
+void check(const std::string& path, const Global& global) {
+  const PreparedPtr program = read_program(path);
+  if (global.json) {
+    return Global::print({{"name", program->graph.name},
+                          {"good", true},
+                          {"ops", program->verified.ops},
+                          {"parties", program->verified.parties}});
+  }
+  std::printf("%s is good: %lld ops\n", program->graph.name.c_str(),
+              static_cast<long long>(program->verified.ops));
+}
+
+void plan(const std::string& path, const Global& global) {
+  const PreparedPtr program = read_program(path);
+  const Verified& verified = program->verified;
+  if (global.json) {
+    Json outputs = Json::object();
+    for (std::size_t i = 0; i < program->graph.outputs.size(); ++i) {
+      outputs[program->graph.outputs[i].name] = verified.output_type(program->graph, i).str();
+    }
+    Json inputs = Json::object();
+    for (const GraphInput& input : program->graph.inputs) inputs[input.name] = input.type.str();
+    return Global::print({{"name", program->graph.name},
+                          {"digest", program->digest.hex()},
+                          {"parties", verified.parties},
+                          {"inputs", inputs},
+                          {"outputs", outputs},
+                          {"ops", verified.ops},
+                          {"steps", verified.steps},
+                          {"bytes", verified.bytes},
+                          {"random", verified.random}});
+  }
+  std::fputs(graph_to_text(program->graph, &verified).c_str(), stdout);
+  std::printf("digest %s\nops %lld, at most %lld steps%s\n", program->digest.hex().c_str(),
+              static_cast<long long>(verified.ops), static_cast<long long>(verified.steps),
+              verified.random ? ", draws random numbers" : "");
+  for (const auto& [party, bytes] : verified.bytes) {
+    std::printf("%s holds at most %lld bytes, and what has `?` rows\n", party.c_str(),
+                static_cast<long long>(bytes));
+  }
+}
+
+void add(CLI::App& app, Global& global, const char* name, const char* help,
+         void (*command)(const std::string&, const Global&)) {
+  auto path = std::make_shared<std::string>();
+  CLI::App* added = app.add_subcommand(name, help);
+  added->add_option("program", *path, "a program in JSON form")->required();
+  added->callback([path, command, &global] { command(*path, global); });
+}
+
+}  // namespace
+
+void add_program(CLI::App& app, Global& global) {
+  add(app, global, "check", "verify a program", check);
+  add(app, global, "digest", "print the digest that grants are narrowed to", digest);
+  add(app, global, "plan", "print a program's ops, types, parties and bounds", plan);
+}
+
+}  // namespace curia

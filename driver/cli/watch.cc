@@ -1,0 +1,103 @@
+// curia status, stats: what the workers do right now. No session is opened for it.
+#include <nlohmann/json.hpp>
+
+#include "driver/cli/command.h"
+
+namespace curia {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::unique_ptr<Session> tool(const Global& global) {
+  return std::make_unique<Session>(wire_configured(global.cluster_config()), tool_options());
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  return text.empty() ? "-" : text;
+}
+
+std::string wait_line(const WaitInfo& wait) {
+  std::string line = wait.party + " waits for " + wait.waits_for + ": " + wait.what;
+  if (!wait.op.empty()) line += ", op " + wait.op;
+  if (const std::string site = wait.site.str(); !site.empty()) line += " (" + site + ")";
+  if (wait.task != 0) line += ", task " + std::to_string(wait.task);
+  if (!wait.session.empty()) line += " of session " + wait.session.substr(0, 8);
+  return line + ", for " + std::to_string(wait.waited_ms) + " ms";
+}
+
+Json wait_json(const WaitInfo& wait) {
+  return {{"party", wait.party},     {"waits_for", wait.waits_for}, {"what", wait.what},
+          {"op", wait.op},           {"site", wait.site.str()},     {"task", wait.task},
+          {"session", wait.session}, {"waited_ms", wait.waited_ms}};
+}
+
+void status(Global& global) {
+  const auto session = tool(global);
+  std::vector<Error> lost;
+  const std::vector<StatusReply> replies = session->status(&lost);
+  Json parties = Json::array();
+  Json waits = Json::array();
+  std::vector<std::vector<std::string>> rows = {
+      {"PARTY", "STATE", "EPOCH", "UP SINCE", "SESSIONS", "QUEUED", "REACHES", "CANNOT REACH"}};
+  std::vector<std::string> lines;
+  for (const StatusReply& reply : replies) {
+    parties.push_back({{"party", reply.party},
+                       {"up", true},
+                       {"epoch", reply.epoch},
+                       {"uptime_ms", reply.uptime_ms},
+                       {"sessions", reply.sessions},
+                       {"queued", reply.queued},
+                       {"peers_up", reply.peers_up},
+                       {"peers_down", reply.peers_down}});
+    rows.push_back({reply.party, "up", std::to_string(reply.epoch),
+                    std::to_string(reply.uptime_ms / 1000) + " s", std::to_string(reply.sessions),
+                    std::to_string(reply.queued), joined(reply.peers_up),
+                    joined(reply.peers_down)});
+    for (const WaitInfo& wait : reply.waits) {
+      waits.push_back(wait_json(wait));
+      lines.push_back(wait_line(wait));
+    }
+  }
+  for (const Error& error : lost) {
+    parties.push_back({{"party", error.party()},
+                       {"up", false},
+                       {"code", code_name(error.code())},
+                       {"error", error.message()}});
+    rows.push_back({error.party(), "down", "-", "-", "-", "-", "-", error.message()});
+    global.exit = exit_code(error);
+  }
+  if (global.json) return Global::print({{"parties", parties}, {"waits", waits}});
+  print_table(rows);
+  for (const std::string& line : lines) std::puts(line.c_str());
+  if (lines.empty()) std::puts("nobody has waited for longer than a second");
+}
+
+void stats(const std::string& one, const Global& global) {
+  const auto session = tool(global);
+  Json all = Json::object();
+  std::vector<std::vector<std::string>> rows = {{"PARTY", "NAME", "VALUE"}};
+  for (const std::string& party :
+       one.empty() ? session->parties() : std::vector<std::string>{one}) {
+    for (const StatsEntry& entry : session->stats(party)) {
+      all[party][entry.name] = entry.value;
+      rows.push_back({party, entry.name, std::to_string(entry.value)});
+    }
+  }
+  if (global.json) return Global::print(all);
+  print_table(rows);
+}
+
+}  // namespace
+
+void add_watch(CLI::App& app, Global& global) {
+  app.add_subcommand("status", "who is up, what waits, and who waits for whom")
+      ->callback([&global] { status(global); });
+  auto party = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("stats", "the counters of a party, or of all");
+  command->add_option("party", *party);
+  command->callback([party, &global] { stats(*party, global); });
+}
+
+}  // namespace curia
