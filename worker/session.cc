@@ -419,7 +419,7 @@ std::string WorkerSession::put(const Header& header, std::string_view metadata) 
   } catch (const Error& error) {
     // The bytes come all the same, and must not stand in the way of the next put.
     if (request.bulk) {
-      parts_.link->lane(put_lane_id_, driver_peer(id_))->finish(header.sequence);
+      parts_.link->lane(put_lane_id_, driver_link())->finish(header.sequence);
     }
     // What uses it later fails with the same cause.
     auto meta = std::make_shared<ObjectMeta>();
