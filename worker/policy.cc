@@ -51,7 +51,12 @@ std::chrono::system_clock::time_point parse_time(const std::string& text) {
   if (end == nullptr || *end != '\0') {
     throw Error(Code::kInvalid, "expected a time such as 2027-01-31T00:00:00Z");
   }
-  return std::chrono::system_clock::from_time_t(timegm(&parts));
+  // The clock counts nanoseconds, and ends in 2262.
+  using Clock = std::chrono::system_clock;
+  const std::time_t time = timegm(&parts);
+  if (time >= Clock::to_time_t(Clock::time_point::max())) return Clock::time_point::max();
+  if (time <= Clock::to_time_t(Clock::time_point::min())) return Clock::time_point::min();
+  return Clock::from_time_t(time);
 }
 
 }  // namespace curia

@@ -23,7 +23,7 @@ RawDriver::RawDriver(const std::string& key_file, const std::string& endpoint,
                      const std::string& key)
     : impl_(std::make_unique<Impl>()) {
   secure_client(impl_->socket, load_keys(key_file), key);
-  impl_->socket.set(zmq::sockopt::routing_id, random_hex(16));
+  impl_->socket.set(zmq::sockopt::routing_id, random_hex(8));
   impl_->socket.set(zmq::sockopt::linger, 0);
   impl_->socket.set(zmq::sockopt::sndhwm, 0);
   impl_->socket.set(zmq::sockopt::rcvhwm, 0);

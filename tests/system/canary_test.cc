@@ -1,0 +1,254 @@
+// A marker in a party's dataset, and every byte that the driver process is given.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <mutex>
+#include <set>
+
+#include "driver/cluster.h"
+#include "tests/support/process_cluster.h"
+#include "tests/system/helpers.h"
+
+using namespace curia;
+
+namespace {
+
+// Everything that came out of the links of a driver, decrypted.
+struct Record {
+  std::mutex mutex;
+  std::string bytes;
+
+  void add(std::string_view more) {
+    const std::lock_guard lock(mutex);
+    bytes += more;
+    bytes += '\n';
+  }
+  void add(const Slice& slice) {
+    add({reinterpret_cast<const char*>(slice.data), static_cast<std::size_t>(slice.size)});
+  }
+  std::string all() {
+    const std::lock_guard lock(mutex);
+    return bytes;
+  }
+};
+
+class RecordingClient : public ControlClient, private ControlEvents {
+ public:
+  RecordingClient(std::shared_ptr<ControlClient> inner, std::shared_ptr<Record> record)
+      : record_(std::move(record)), inner_(std::move(inner)) {}
+
+  void start(ControlEvents& events) override {
+    events_ = &events;
+    inner_->start(*this);
+  }
+  void send(ConnId conn, Frames frames) override { inner_->send(conn, std::move(frames)); }
+  void drop(ConnId conn) override { inner_->drop(conn); }
+  void wake() override { inner_->wake(); }
+  ConnId connect(const std::string& server, const std::string& endpoint,
+                 const std::string& key) override {
+    return inner_->connect(server, endpoint, key);
+  }
+
+ private:
+  void on_frames(ConnId conn, const std::string& principal, Frames frames) override {
+    record_->add(frames.head);
+    for (const Slice& part : frames.payload) record_->add(part);
+    events_->on_frames(conn, principal, std::move(frames));
+  }
+  void on_gone(ConnId conn, const std::string& why) override {
+    record_->add(why);
+    events_->on_gone(conn, why);
+  }
+  void on_tick() override { events_->on_tick(); }
+
+  std::shared_ptr<Record> record_;
+  ControlEvents* events_ = nullptr;
+  std::shared_ptr<ControlClient> inner_;  // ends first: its callbacks use the rest
+};
+
+class RecordingLane : public Lane {
+ public:
+  RecordingLane(std::shared_ptr<Lane> inner, std::shared_ptr<Record> record)
+      : inner_(std::move(inner)), record_(std::move(record)) {}
+  void send(const Tag& tag, Slice head, std::vector<Slice> body) override {
+    inner_->send(tag, std::move(head), std::move(body));
+  }
+  Message recv(const Tag& tag, std::int64_t max_body, SteadyTime deadline) override {
+    Message message = inner_->recv(tag, max_body, deadline);
+    record_->add(message.head);
+    record_->add(message.body);
+    return message;
+  }
+  void abort(std::uint64_t task, const Error& error) override { inner_->abort(task, error); }
+  void cancel(std::uint64_t task, const Error& error) override { inner_->cancel(task, error); }
+  void finish(std::uint64_t task) override { inner_->finish(task); }
+
+ private:
+  std::shared_ptr<Lane> inner_;
+  std::shared_ptr<Record> record_;
+};
+
+class RecordingLink : public Link {
+ public:
+  RecordingLink(std::shared_ptr<Link> inner, std::shared_ptr<Record> record)
+      : inner_(std::move(inner)), record_(std::move(record)) {}
+  std::shared_ptr<Lane> lane(const SessionId& session, std::string_view peer) override {
+    return std::make_shared<RecordingLane>(inner_->lane(session, peer), record_);
+  }
+  void close(const SessionId& session) override { inner_->close(session); }
+  // What came in but was never asked for would show here.
+  std::vector<Traffic> traffic() const override { return inner_->traffic(); }
+
+ private:
+  std::shared_ptr<Link> inner_;
+  std::shared_ptr<Record> record_;
+};
+
+Session recorded_session(const ProcessCluster& cluster, const std::shared_ptr<Record>& record,
+                         std::weak_ptr<Link>& link) {
+  Wiring wiring = wire(read_cluster_config(cluster.cluster_file()));
+  wiring.control = std::make_shared<RecordingClient>(std::move(wiring.control), record);
+  wiring.make_link = [make = wiring.make_link, record, &link](const std::string& self) {
+    const SessionLink made = make(self);
+    link = made.link;
+    return SessionLink{std::make_shared<RecordingLink>(made.link, record), made.dialer};
+  };
+  return {std::move(wiring), {}};
+}
+
+constexpr std::int64_t kNumber = 0x5ca1ab1e0ddba11;
+constexpr double kFraction = 1234567.0625;
+const std::string kText = "canary-of-alice";
+
+template <class T>
+std::string bits(T number) {
+  std::string bytes(sizeof(number), '\0');
+  std::memcpy(bytes.data(), &number, sizeof(number));
+  return bytes;
+}
+
+std::vector<std::string> raw_marks() { return {bits(kNumber), bits(kFraction), kText}; }
+// As a message or a log line would spell them.
+std::vector<std::string> spelled_marks() {
+  return {std::to_string(kNumber), "1234567.06", "1.23457e+06", "5ca1ab1e0ddba11", kText};
+}
+
+// Rows enough that they travel as bulk.
+std::string canary_csv() {
+  std::string csv = "n,f,t\n";
+  for (int i = 0; i < 3000; ++i) {
+    csv += std::to_string(kNumber) + ",1234567.0625," + kText + "\n";
+  }
+  return csv;
+}
+
+ProcessCluster canary_cluster(const std::string& grants) {
+  std::map<std::string, ProcessParty> parties;
+  parties["alice"].csv = {{"canary", canary_csv()}};
+  parties["alice"].grants = grants;
+  parties["alice"].extra = {{"log_level", R"("debug")"}};
+  parties["bob"].extra = {{"log_level", R"("debug")"}};
+  return ProcessCluster(std::move(parties));
+}
+
+// Uses the rows in every way that gives no value to the driver, and looks at all that can be seen.
+Ref work(Session& session, std::set<Code>& seen) {
+  const DatasetInfo info = session.dataset("alice", "canary");
+  Program program("work");
+  const Array rows = program.dataset(info);
+  program.output("rows", rows);
+  program.output("moved", rows.to("bob"));
+  program.output("most", max(rows.column("n")));
+  program.output("grouped", group_by(rows, {"t"}, {"sum:f:total"}));
+  program.output("picked", rows.filter(rows.column("n") > 5));
+  const Refs refs = session.run(program);
+  session.wait(Seconds(60));
+  Program bad("bad");
+  bad.output("wrong", bad.dataset({"canary", parse_type("f64[7] @alice")}));
+  const Refs failed = session.run(bad);
+  const auto note = [&seen](const std::function<void()>& attempt) {
+    try {
+      attempt();
+    } catch (const Error& error) {
+      seen.insert(error.code());
+    }
+  };
+  note([&] { session.wait(Seconds(60)); });
+  note([&] { session.fetch(failed["wrong"], Seconds(60)); });
+  for (const auto& [name, ref] : refs) note([&] { session.describe(ref); });
+  note([&] { session.describe(failed["wrong"]); });
+  for (const char* party : {"alice", "bob"}) {
+    session.list(party);
+    session.datasets(party);
+    session.stats(party);
+  }
+  session.status();
+  return refs["rows"];
+}
+
+std::string hex_of(const std::string& bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes) {
+    text += kDigits[static_cast<unsigned char>(c) >> 4];
+    text += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return text;
+}
+
+void check_absent(const std::string& bytes, const std::vector<std::string>& marks) {
+  for (const std::string& mark : marks) {
+    const auto at = bytes.find(mark);
+    INFO("mark " << (&mark - marks.data()) << " of " << marks.size());
+    INFO(hex_of(bytes.substr(at < 100 || at == std::string::npos ? 0 : at - 100, 160)));
+    CHECK(at == std::string::npos);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Canary: no byte of the rows reaches the driver before the fetch, and they do with it") {
+  ProcessCluster cluster =
+      canary_cluster(R"([{"source": "canary", "to": "bob"}, {"source": "canary", "to": "dora"}])");
+  auto record = std::make_shared<Record>();
+  std::weak_ptr<Link> link;
+  Session session = recorded_session(cluster, record, link);
+  std::set<Code> seen;
+  const Ref rows = work(session, seen);
+  CHECK_FALSE(seen.empty());
+  const std::string before = record->all();
+  CHECK(before.size() > 1000);
+  CHECK(contains(before, "canary"));  // the name of the dataset is no secret
+  check_absent(before, raw_marks());
+  check_absent(before, spelled_marks());
+  for (const Traffic& traffic : link.lock()->traffic()) CHECK(traffic.received_bytes == 0);
+  const Value value = session.fetch(rows, Seconds(60));
+  CHECK(value.table().rows == 3000);
+  const std::string after = record->all();
+  for (const std::string& mark : raw_marks()) CHECK(contains(after, mark));
+  for (const char* party : {"alice", "bob"}) {
+    const std::string log = cluster.log(party);
+    CHECK(log.size() > 50);
+    check_absent(log, raw_marks());
+    check_absent(log, spelled_marks());
+  }
+}
+
+TEST_CASE("Canary: without a grant the fetch is refused and the rows stay where they are") {
+  ProcessCluster cluster = canary_cluster(R"([{"source": "canary", "to": "bob"}])");
+  auto record = std::make_shared<Record>();
+  std::weak_ptr<Link> link;
+  Session session = recorded_session(cluster, record, link);
+  std::set<Code> seen;
+  const Ref rows = work(session, seen);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(error_of([&] { session.fetch(rows, Seconds(60)); }).code() == Code::kDenied);
+  }
+  check_absent(record->all(), raw_marks());
+  check_absent(record->all(), spelled_marks());
+  for (const Traffic& traffic : link.lock()->traffic()) CHECK(traffic.received_bytes == 0);
+  for (const char* party : {"alice", "bob"}) {
+    check_absent(cluster.log(party), raw_marks());
+    check_absent(cluster.log(party), spelled_marks());
+  }
+}
