@@ -1,5 +1,6 @@
 #include "worker/consent.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -16,6 +17,28 @@ struct Round {
   std::size_t waiting = 0;
   std::string refused;
   std::function<void(const std::string&)> done;
+};
+
+// A request and its answer, which may give a reason for each item, fit into a message each.
+constexpr std::int64_t kRequestBytes = 48 << 10;
+constexpr std::int64_t kReasonBytes = 768;
+
+// The questions to one owner, in as many requests as they need.
+struct Questions {
+  std::vector<ConsentRequest> requests;
+  std::int64_t bytes = 0;  // of the last
+
+  void add(ConsentItem item) {
+    const std::int64_t size =
+        std::max(kReasonBytes, std::ssize(item.source) + std::ssize(item.recipient) +
+                                   std::ssize(item.release) + 32 * std::ssize(item.programs) + 64);
+    if (requests.empty() || bytes + size > kRequestBytes) {
+      requests.emplace_back();
+      bytes = 0;
+    }
+    bytes += size;
+    requests.back().items.push_back(std::move(item));
+  }
 };
 
 void add_reason(std::string& refused, const std::string& reason) {
@@ -52,23 +75,25 @@ std::string reason_of(const std::string& owner, const ConsentReply* reply, const
 void check_release(Parts& parts, const ReleaseContext& context,
                    const std::vector<ReleaseWish>& wishes,
                    std::function<void(const std::string&)> done) {
-  std::map<std::string, ConsentRequest> by_owner;
+  std::map<std::string, Questions> by_owner;
   for (const ReleaseWish& wish : wishes) {
     for (const auto& [source, programs] : wish.label->sources) {
       if (source.owner == wish.recipient) continue;
       if (source.owner == context.driver && source.name.empty()) continue;
-      ConsentRequest& request = by_owner[source.owner];
-      request.items.push_back({source.name,
-                               {programs.begin(), programs.end()},
-                               wish.recipient,
-                               wish.program,
-                               wish.release});
+      by_owner[source.owner].add({source.name,
+                                  {programs.begin(), programs.end()},
+                                  wish.recipient,
+                                  wish.program,
+                                  wish.release});
     }
   }
   std::string refused;
   if (const auto own = by_owner.find(parts.party); own != by_owner.end()) {
-    const ConsentReply reply = answer_consent(parts, own->second);
-    refused = reason_of(parts.party, &reply, nullptr, own->second.items.size());
+    for (const ConsentRequest& request : own->second.requests) {
+      const ConsentReply reply = answer_consent(parts, request);
+      const std::string reason = reason_of(parts.party, &reply, nullptr, request.items.size());
+      if (!reason.empty()) add_reason(refused, reason);
+    }
     by_owner.erase(own);
   }
   if (by_owner.empty()) {
@@ -76,19 +101,21 @@ void check_release(Parts& parts, const ReleaseContext& context,
     return;
   }
   auto round = std::make_shared<Round>();
-  round->waiting = by_owner.size();
+  for (const auto& [owner, questions] : by_owner) round->waiting += questions.requests.size();
   round->refused = std::move(refused);
   round->done = std::move(done);
-  for (auto& [owner, request] : by_owner) {
-    request.principal = context.driver;
-    request.session = context.session;
-    request.task = context.task;
-    request.instance = context.instance;
-    parts.consents->ask(owner, request,
-                        [round, owner = owner, items = request.items.size()](
-                            const ConsentReply* reply, const Error* error) {
-                          settle(round, reason_of(owner, reply, error, items));
-                        });
+  for (auto& [owner, questions] : by_owner) {
+    for (ConsentRequest& request : questions.requests) {
+      request.principal = context.driver;
+      request.session = context.session;
+      request.task = context.task;
+      request.instance = context.instance;
+      parts.consents->ask(owner, request,
+                          [round, owner = owner, items = request.items.size()](
+                              const ConsentReply* reply, const Error* error) {
+                            settle(round, reason_of(owner, reply, error, items));
+                          });
+    }
   }
 }
 

@@ -245,3 +245,24 @@ TEST_CASE("Policy: parties that were given different programs notice before any 
   CHECK(contains(error.message(), "another program"));
   CHECK(stat(session, "alice", "data_bytes_to/bob") - granted < 1024);
 }
+
+TEST_CASE("Policy: more releases than fit into one question are asked for in several") {
+  std::map<std::string, ProcessParty> three;
+  three["alice"].csv = {{"x", "v\n1\n2\n3\n4\n"}};
+  three["alice"].grants = R"([{"source": "x", "to": "bob"}, {"source": "x", "to": "carol"},
+                             {"source": "x", "to": "dora"}])";
+  three["bob"] = {};
+  three["carol"] = {};
+  ProcessCluster cluster(std::move(three));
+  Session session = cluster.connect();
+  Program program("many");
+  const Array there = rows(program, session, "alice").to("bob");
+  Array total = numbers(program, "carol", {0, 0, 0, 0});
+  for (int i = 0; i < 1500; ++i) {
+    total = total + there.to("carol", "part" + std::to_string(i));
+  }
+  program.output("out", total);
+  const Refs refs = session.run(program);
+  const Value value = session.fetch(refs["out"], Seconds(60));
+  CHECK(value.tensor().as<std::int64_t>()[3] == 6000);
+}
