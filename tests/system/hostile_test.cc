@@ -1,88 +1,7 @@
 // A driver with a valid key that speaks the wire format by hand, badly.
-#include <doctest/doctest.h>
-
-#include "protocol/graph_bytes.h"
-#include "protocol/uri.h"
-#include "tests/support/process_cluster.h"
-#include "tests/support/raw_driver.h"
-#include "tests/system/helpers.h"
+#include "tests/system/hostile.h"
 
 using namespace curia;
-
-namespace {
-
-std::map<std::string, ProcessParty> parties() {
-  std::map<std::string, ProcessParty> two;
-  two["alice"].csv = {{"x", "v\n1\n2\n3\n"}};
-  two["bob"] = {};
-  return two;
-}
-
-struct Hostile {
-  ProcessCluster cluster{parties()};
-
-  RawDriver client(const std::string& who = "mallory") const {
-    return {cluster.folder() + "/" + who + ".key", cluster.control_endpoint("alice"),
-            cluster.public_key("alice")};
-  }
-  RawDriver open(const std::string& who = "mallory") const {
-    RawDriver raw = client(who);
-    REQUIRE_FALSE(raw.hello().failed());
-    REQUIRE_FALSE(raw.open(fresh_id()).failed());
-    return raw;
-  }
-  // The worker lives, and an honest driver notices nothing.
-  void check_alive() const {
-    Session session = cluster.connect();
-    check_works(session, "alice", "bob");
-  }
-  static SessionId fresh_id() {
-    SessionId id{};
-    random_bytes(id);
-    return id;
-  }
-};
-
-std::string frame_of(Header header, const std::string& metadata = "") {
-  std::string frame;
-  append_packet(frame, header, metadata);
-  return frame;
-}
-
-// One op that needs nobody: its output is at alice.
-Graph small_graph() {
-  Graph graph;
-  graph.name = "small";
-  graph.ops.push_back({"constant", "alice", {}, {{"value", Tensor::scalar<std::int64_t>(7)}}, {}});
-  graph.outputs.push_back({"out", 0});
-  return graph;
-}
-
-PrepareRequest prepare_of(const Graph& graph) {
-  const std::string bytes = encode_graph(graph);
-  return {program_digest(bytes), bytes, ""};
-}
-
-RunRequest run_of(const PrepareRequest& program, std::uint64_t task) {
-  RunRequest run;
-  run.task = task;
-  run.digest = program.digest;
-  run.outputs = {Uri::fresh().str()};
-  return run;
-}
-
-std::int64_t stat_of(RawDriver& raw, const std::string& name) {
-  for (const StatsEntry& entry : decode<StatsReply>(raw.call(Kind::kStats, "").metadata).entries) {
-    if (entry.name == name) return entry.value;
-  }
-  return -1;
-}
-
-std::string bytes_of(const RawReply& reply) {
-  return std::to_string(reply.header.kind) + reply.metadata;
-}
-
-}  // namespace
 
 TEST_CASE("Hostile: frames that are not the protocol are refused, and their sender is cut off") {
   Hostile world;
@@ -166,7 +85,7 @@ TEST_CASE("Hostile: what is sent again or in another order is executed once, in 
     frames.push_back(frame_of(header, encode(run_of(program, task))));
   }
   for (const int i : {2, 1, 2, 0, 0, 1, 1, 2, 0}) raw.send(frames[static_cast<std::size_t>(i)]);
-  std::string first;
+
   CHECK(eventually([&] { return stat_of(raw, "runs") == before + 3; }));
   raw.send(frames[0]);
   const auto again = raw.recv_of(requests[0]);
@@ -336,70 +255,5 @@ TEST_CASE("Hostile: programs, runs and names that are wrong are refused one by o
             Code::kInvalid);
     }
   }
-  world.check_alive();
-}
-
-TEST_CASE("Hostile: huge counts and thousands of refusals leave the worker's memory as it was") {
-  Hostile world;
-  RawDriver raw = world.open();
-  const PrepareRequest good = prepare_of(small_graph());
-  REQUIRE_FALSE(raw.call(Kind::kPrepare, encode(good)).failed());
-  Graph long_name = small_graph();
-  long_name.ops[0].name = std::string(900'000, 'n');
-  const PrepareRequest bad = prepare_of(long_name);
-  CHECK(raw.call(Kind::kPrepare, encode(bad)).failed());
-  const std::int64_t before = peak_memory(world.cluster.pid("alice"));
-  for (std::uint16_t kind = 1; kind <= 16; ++kind) {
-    for (const std::size_t at : {0, 4, 8, 16, 33, 40}) {
-      std::string metadata(at, '\0');
-      metadata += "\xff\xff\xff\xff";
-      Header header = raw.header(static_cast<Kind>(kind));
-      if (is_ordered(static_cast<Kind>(kind))) header.sequence = raw.next_sequence++;
-      if (static_cast<Kind>(kind) == Kind::kClose) continue;
-      raw.call(header, metadata);
-    }
-  }
-  // Replies that are never acknowledged, each as long as it gets.
-  std::string frame;
-  for (std::uint64_t task = 1000; task < 6000; ++task) {
-    Header header = raw.header(Kind::kRun);
-    header.sequence = raw.next_sequence++;
-    append_packet(frame, header, encode(run_of(bad, task)));
-    if (frame.size() > 60'000) raw.send(std::exchange(frame, {}));
-  }
-  raw.send(frame);
-  // Half a gigabyte of requests behind one that waits.
-  PutRequest waits;
-  waits.uri = Uri::fresh().str();
-  waits.type = parse_type("f64[100000] @alice");
-  waits.bytes = 800'000;
-  waits.bulk = true;
-  Header header = raw.header(Kind::kPut);
-  header.sequence = raw.next_sequence++;
-  raw.send(frame_of(header, encode(waits)));
-  for (int i = 0; i < 500; ++i) {
-    header = raw.header(Kind::kPrepare);
-    header.sequence = raw.next_sequence++;
-    raw.send(frame_of(header, std::string(kMaxPrepareMetadata, 'x')));
-  }
-  CHECK_FALSE(raw.call(Kind::kStats, "").failed());
-  CHECK(peak_memory(world.cluster.pid("alice")) - before < (128 << 20));
-  world.check_alive();
-}
-
-TEST_CASE("Hostile: ten thousand opens stop at a limit that leaves room for others") {
-  Hostile world;
-  RawDriver raw = world.client();
-  REQUIRE_FALSE(raw.hello().failed());
-  int opened = 0;
-  Code last = Code::kFailed;
-  for (int i = 0; i < 10'000; ++i) {
-    const RawReply reply = raw.open(Hostile::fresh_id());
-    opened += reply.failed() ? 0 : 1;
-    last = reply.error().code();
-  }
-  CHECK(opened > 0);
-  CHECK(opened < 256);
-  CHECK(last == Code::kQuota);
   world.check_alive();
 }
