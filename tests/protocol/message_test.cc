@@ -44,7 +44,7 @@ std::map<std::string, Known> messages() {
   all["error"] = known(wire_error());
   all["hello"] = known(HelloRequest{1, 2, {"a", "b"}});
   all["hello reply"] = known(HelloReply{"alice", 1, 9, {"a"}, 7001});
-  all["open"] = known(OpenRequest{1, 30000, {"alice", "bob"}});
+  all["open"] = known(OpenRequest{1, 30000, {"alice", "bob"}, 6});
   all["open reply"] = known(OpenReply{2, 3, 4, 5});
   all["heartbeat reply"] = known(HeartbeatReply{8});
   all["prepare"] = known(PrepareRequest{digest(1), "graph", "sites"});
