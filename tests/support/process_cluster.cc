@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
+#include <set>
 #include <sstream>
 
 #include "protocol/error.h"
@@ -22,18 +24,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A port that was free a moment ago.
-int free_port() {
+// Ports below those that the system hands out by itself: a worker binds its port a while after it
+// was chosen here, and connections that others open meanwhile must not take it.
+constexpr int kLowestPort = 12'000;
+constexpr int kPorts = 20'000;
+
+bool is_free(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
   ::close(fd);
-  if (!bound) throw Error(Code::kFailed, "no free port");
-  return ntohs(address.sin_port);
+  return bound;
+}
+
+// Ports that were free a moment ago, drawn at random so that clusters of several tests do not meet.
+int free_port(std::set<int>& drawn) {
+  std::random_device random;
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    const int port = kLowestPort + static_cast<int>(random() % kPorts);
+    if (is_free(port) && drawn.insert(port).second) return port;
+  }
+  throw Error(Code::kFailed, "no free port");
 }
 
 void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
@@ -54,7 +68,8 @@ ProcessCluster::ProcessCluster(std::map<std::string, ProcessParty> parties)
     save_keys(folder_ + "/" + principal + ".key", pair);
     keys_[principal] = pair.public_key;
   }
-  for (const auto& [party, unused] : parties_) ports_[party] = {free_port(), free_port()};
+  std::set<int> drawn;
+  for (const auto& [party, unused] : parties_) ports_[party] = {free_port(drawn), free_port(drawn)};
   for (const auto& [party, config] : parties_) {
     for (const auto& [dataset, text] : config.csv) {
       write(folder_ + "/" + party + "-" + dataset + ".csv", text);

@@ -1,5 +1,5 @@
 // Real worker processes for system tests and benches: keys, configurations and folders in a
-// temporary place, ports chosen by the system, everything gone at the end.
+// temporary place, ports drawn at random, everything gone at the end.
 #pragma once
 
 #include <sys/types.h>
