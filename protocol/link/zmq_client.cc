@@ -15,8 +15,6 @@ namespace {
 
 constexpr int kBatch = 256;  // messages read from one connection before the others get their turn
 constexpr int kRetryMs = 1;  // for bytes in flight, which do not wake the thread when they are gone
-constexpr std::chrono::milliseconds kDropAfter{500};  // at most, for what waits to go out
-constexpr int kLingerMs = 200;                        // time for the last messages to go out
 constexpr int kClientEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
                               ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
@@ -100,8 +98,10 @@ struct ZmqControlClient::Impl {
 
   ~Impl() {
     loop.stop();
-    for (const auto& [conn, dial] : dials) dial->dealer.set(zmq::sockopt::linger, kLingerMs);
+    for (const auto& [conn, dial] : dials) dial->dealer.set(zmq::sockopt::linger, linger_ms());
   }
+
+  int linger_ms() const { return static_cast<int>(options.linger.count()); }
 
   void turn(int wait_ms) {
     if (changed) list();
@@ -261,8 +261,8 @@ struct ZmqControlClient::Impl {
     const auto found = dials.find(conn);
     if (found == dials.end() || std::exchange(found->second->dropped, true)) return;
     Dial& dial = *found->second;
-    dial.dealer.set(zmq::sockopt::linger, kLingerMs);
-    dial.deadline = Clock::now() + kDropAfter;
+    dial.dealer.set(zmq::sockopt::linger, linger_ms());
+    dial.deadline = Clock::now() + options.linger;
     if (dial.outbox.idle()) end(dial, "");
   }
 };

@@ -42,6 +42,9 @@ struct ZmqServerOptions {
   // Connections of one principal that have sent messages; further ones are refused.
   std::int64_t max_per_principal = 64;
   std::int64_t max_waiting_bytes = std::int64_t{64} << 20;  // for one peer that does not read
+  // For the last messages to go out: how long a dropped connection stays open, and the most that
+  // stopping waits.
+  std::chrono::milliseconds linger{500};
 };
 
 class ZmqControlServer : public ControlServer {
@@ -72,6 +75,7 @@ struct ZmqClientOptions {
   std::chrono::milliseconds connect{4000};    // until TCP is connected
   std::chrono::milliseconds handshake{2000};  // after that, until the keys are agreed
   std::int64_t max_waiting_bytes = std::int64_t{64} << 20;
+  std::chrono::milliseconds linger{500};  // the most that the last messages are waited for
 };
 
 class ZmqControlClient : public ControlClient {

@@ -19,8 +19,6 @@ constexpr std::size_t kRoutingId = 16;
 constexpr int kRetryMs = 1;  // a ROUTER does not say when a full queue has room again
 constexpr std::int64_t kMaxUnfinished = 4 * kMaxControlMessage;
 constexpr std::chrono::milliseconds kSweepEvery{100};
-constexpr std::chrono::milliseconds kDropAfter{500};  // time for the last messages to go out
-constexpr int kLingerMs = 200;                        // likewise, when the server stops
 constexpr int kServerEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED |
                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
@@ -97,7 +95,7 @@ struct ZmqControlServer::Impl {
 
   ~Impl() {
     loop.stop();
-    router.set(zmq::sockopt::linger, kLingerMs);
+    router.set(zmq::sockopt::linger, static_cast<int>(options.linger.count()));
   }
 
   zmq::socket_t make_router() {
@@ -325,7 +323,7 @@ struct ZmqControlServer::Impl {
     const auto found = by_conn.find(conn);
     if (found == by_conn.end() || std::exchange(found->second->dropped, true)) return;
     found->second->announced = false;  // the caller knows
-    found->second->cut_at = Clock::now() + kDropAfter;
+    found->second->cut_at = Clock::now() + options.linger;
   }
 };
 

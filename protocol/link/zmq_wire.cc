@@ -58,20 +58,24 @@ Received read_message(zmq::socket_t& socket, zmq::message_t& head) {
   return got;
 }
 
-template <class Holder>
-zmq::message_t Outbox::wrap(Holder holder, const void* data, std::size_t size, Packed& into) const {
+zmq::message_t Outbox::wrap(std::shared_ptr<const void> owner, const void* data, std::size_t size,
+                            Packed& into) const {
   if (size < kCopyBelow) return {data, size};
   into.counted += static_cast<std::int64_t>(size);
   struct Held {
-    Holder holder;
+    std::shared_ptr<const void> owner;
     InFlight in_flight;
     std::int64_t size;
+    // The hand-over by libzmq orders it all, but no race detector sees into libzmq.
+    std::atomic<bool> complete{false};
   };
-  // libzmq frees it, on its I/O thread, once the frame is encrypted.
-  auto held =
-      std::make_unique<Held>(Held{std::move(holder), in_flight_, static_cast<std::int64_t>(size)});
+  std::unique_ptr<Held> held(
+      new Held{std::move(owner), in_flight_, static_cast<std::int64_t>(size)});
+  held->complete.store(true, std::memory_order_release);
+  // libzmq calls this, on its I/O thread, once the frame is encrypted.
   const auto release = [](void*, void* hint) {
     const std::unique_ptr<Held> back(static_cast<Held*>(hint));
+    if (!back->complete.load(std::memory_order_acquire)) return;
     back->in_flight->fetch_sub(back->size, std::memory_order_relaxed);
   };
   zmq::message_t message(const_cast<void*>(data), size, release, held.get());

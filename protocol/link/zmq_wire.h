@@ -71,8 +71,8 @@ class Outbox {
   using InFlight = std::shared_ptr<std::atomic<std::int64_t>>;
 
   Packed pack(Frames frames) const;
-  template <class Holder>
-  zmq::message_t wrap(Holder holder, const void* data, std::size_t size, Packed& into) const;
+  zmq::message_t wrap(std::shared_ptr<const void> owner, const void* data, std::size_t size,
+                      Packed& into) const;
   State push(zmq::socket_t& socket, std::string_view routing_id, Packed& packed) const;
 
   const std::int64_t limit_;

@@ -154,6 +154,7 @@ struct ZmqFabric {
     for (const auto& [name, pair] : clients) options.principals[pair.public_key] = name;
     // Sanitizers on a busy machine are slow; no test of the contract waits for this.
     options.handshake = std::chrono::seconds(20);
+    options.linger = std::chrono::seconds(2);
     return options;
   }
   std::unique_ptr<ZmqControlServer> make_server() const {
@@ -163,6 +164,7 @@ struct ZmqFabric {
     ZmqClientOptions options;
     options.keys = clients.at(name);
     options.handshake = std::chrono::seconds(20);
+    options.linger = std::chrono::seconds(20);
     return std::make_unique<ZmqControlClient>(options);
   }
   std::string key() const { return keys.public_key; }
