@@ -12,6 +12,6 @@ std::vector<Figure> bench_runs(int runs);     // run_rtt, run_pipelined
 std::vector<Figure> bench_objects(int runs);  // objects
 std::vector<Figure> bench_bulk(int runs);     // put, fetch, transfer, memory
 std::vector<Figure> bench_local(int runs);    // local_add, local_matmul
-std::vector<Figure> bench_lanes(int runs);    // lane_round
+std::vector<Figure> bench_lanes(int runs);    // lane_round, lane_transfer
 
 }  // namespace curia::bench

@@ -1,7 +1,9 @@
 // curia-bench: what Curia reaches beside what the machine can do. See ./dev bench.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
-#include <functional>
+#include <string>
+#include <vector>
 
 #include "bench/benches.h"
 #include "protocol/error.h"
@@ -16,10 +18,8 @@ struct Group {
 };
 
 constexpr Group kGroups[] = {
-    {"runs", bench_runs},
-    {"objects", bench_objects},
-    {"bulk", bench_bulk},
-    {"local", bench_local},
+    {"runs", bench_runs},   {"objects", bench_objects}, {"bulk", bench_bulk},
+    {"local", bench_local}, {"lanes", bench_lanes},
 };
 
 int run(int argc, char** argv) {

@@ -6,15 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "bench/bare.h"
+#include "bench/benches.h"
 #include "protocol/link/data_link.h"
 
 namespace curia::bench {
@@ -26,20 +24,6 @@ constexpr std::int64_t kTransferBytes = 256 << 20;
 constexpr std::int64_t kRecordBytes = 256 << 10;
 constexpr double kPingTarget = 0.7;
 constexpr double kTransferTarget = 0.7;
-
-struct Figure {
-  std::string name;
-  std::string unit;
-  double value = 0;  // of the lane
-  double limit = 0;  // of the bare socket
-  double ratio = 0;
-  double target = 0;
-};
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 SteadyTime never() { return std::chrono::steady_clock::now() + std::chrono::minutes(10); }
 
@@ -117,7 +101,9 @@ double lane_transfer() {
   return with_lanes(child, parent);
 }
 
-std::vector<Figure> lane_figures(int runs) {
+}  // namespace
+
+std::vector<Figure> bench_lanes(int runs) {
   std::vector<double> ping, bare_ping_times, transfer, bare_transfer_times;
   for (int i = 0; i < runs; ++i) {
     bare_ping_times.push_back(bare_ping(kPingBytes, kPingRounds));
@@ -125,24 +111,8 @@ std::vector<Figure> lane_figures(int runs) {
     bare_transfer_times.push_back(bare_sealed_transfer(kTransferBytes, kRecordBytes).seconds);
     transfer.push_back(lane_transfer());
   }
-  const double gigabytes = static_cast<double>(kTransferBytes) / 1e9;
-  const double a = median(ping) * 1e6, b = median(bare_ping_times) * 1e6;
-  const double c = gigabytes / median(transfer), d = gigabytes / median(bare_transfer_times);
-  return {{"lane ping-pong, 64 bytes", "us a round", a, b, b / a, kPingTarget},
-          {"lane transfer, 256 MiB", "GB/s", c, d, c / d, kTransferTarget}};
+  return {of_time("lane_round", median(ping), median(bare_ping_times), kPingTarget),
+          of_time("lane_transfer", median(transfer), median(bare_transfer_times), kTransferTarget)};
 }
 
-}  // namespace
 }  // namespace curia::bench
-
-int main(int argc, char** argv) {
-  const int runs = argc > 1 ? std::max(1, std::atoi(argv[1])) : 5;
-  bool good = true;
-  std::printf("%-28s %-12s %10s %10s %7s %7s\n", "", "", "lane", "bare", "ratio", "target");
-  for (const auto& figure : curia::bench::lane_figures(runs)) {
-    std::printf("%-28s %-12s %10.2f %10.2f %7.2f %7.2f\n", figure.name.c_str(), figure.unit.c_str(),
-                figure.value, figure.limit, figure.ratio, figure.target);
-    good = good && figure.ratio >= figure.target;
-  }
-  return good ? 0 : 1;
-}
