@@ -27,7 +27,7 @@ inline constexpr std::int64_t kMaxPrepareMetadata = (1 << 20) + (32 << 10);
 inline constexpr std::int64_t kInlineBytes = 32 << 10;  // larger values go over the data plane
 inline constexpr std::int64_t kMaxErrorText = 4 << 10;  // longer messages of errors are cut
 inline constexpr std::int64_t kMaxUrisPerMessage = 512;
-inline constexpr std::int64_t kMaxPrepared = 1024;  // programs a session, at each worker
+inline constexpr std::int64_t kMaxPrepared = 1024;           // programs a session, at each worker
 inline constexpr std::int64_t kMaxPreparedBytes = 16 << 20;  // of their graphs and sites together
 
 // The numbers are part of the wire format. A reply has the number of its request with kReply set.

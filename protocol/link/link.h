@@ -26,8 +26,9 @@ namespace curia {
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 struct Tag {
-  std::uint64_t task = 0;  // number of the task in its session; bulk of puts and fetches: request id
-  std::uint32_t op = 0;    // number of the op in the graph, counted through regions in order
+  std::uint64_t task =
+      0;                 // number of the task in its session; bulk of puts and fetches: request id
+  std::uint32_t op = 0;  // number of the op in the graph, counted through regions in order
   std::uint32_t step = 0;  // how often this op has run in this task (loops), or its round
   auto operator<=>(const Tag&) const = default;
 };
@@ -45,9 +46,9 @@ class Lane {
  public:
   virtual ~Lane() = default;
 
-  // Queues a message. Never waits for the peer: the parts are shared, not copied, and held until the
-  // peer acknowledged them. The body of the message is the parts one after the other.
-  // Errors: kPeerLost when the peer was given up, kSessionOver after close().
+  // Queues a message. Never waits for the peer: the parts are shared, not copied, and held until
+  // the peer acknowledged them. The body of the message is the parts one after the other. Errors:
+  // kPeerLost when the peer was given up, kSessionOver after close().
   virtual void send(const Tag& tag, Slice head, std::vector<Slice> body) = 0;
 
   // Waits for the message with this tag. Messages with other tags stay where they are.
@@ -56,8 +57,8 @@ class Lane {
   // grace; the error given to cancel(), or sent by the peer's abort(), for this tag's task.
   virtual Message recv(const Tag& tag, std::int64_t max_body, SteadyTime deadline) = 0;
 
-  // Tells the peer that `task` failed here: its recv() for that task throws `error`. Messages of the
-  // task that were not yet received are dropped on both sides.
+  // Tells the peer that `task` failed here: its recv() for that task throws `error`. Messages of
+  // the task that were not yet received are dropped on both sides.
   virtual void abort(std::uint64_t task, const Error& error) = 0;
 
   // Local only: recv() for `task`, now or later, throws `error`.
