@@ -30,27 +30,6 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// Runs `receive` in a child and `send` here, over one TCP connection; the child ends with a byte.
-Transfer measure(const std::function<void(int)>& send, const std::function<void(int)>& receive) {
-  const TcpPair tcp;
-  const double cpu = cpu_seconds();
-  const pid_t pid = fork();
-  check(pid >= 0, "fork");
-  if (pid == 0) {
-    receive(tcp.b);
-    write_exactly(tcp.b, "x", 1);
-    _exit(0);
-  }
-  const Clock clock;
-  send(tcp.a);
-  char done;
-  read_exactly(tcp.a, &done, 1);
-  Transfer result{clock.seconds(), 0};
-  waitpid(pid, nullptr, 0);
-  result.cpu = cpu_seconds() - cpu;
-  return result;
-}
-
 // The plainest use of AES-256-GCM there is: a fixed key, a counter as nonce, no associated data.
 class Gcm {
  public:
@@ -97,6 +76,26 @@ double cpu_seconds() {
     }
   }
   return total;
+}
+
+Transfer measure(const std::function<void(int)>& send, const std::function<void(int)>& receive) {
+  const TcpPair tcp;
+  const double cpu = cpu_seconds();
+  const pid_t pid = fork();
+  check(pid >= 0, "fork");
+  if (pid == 0) {
+    receive(tcp.b);
+    write_exactly(tcp.b, "x", 1);
+    _exit(0);
+  }
+  const Clock clock;
+  send(tcp.a);
+  char done;
+  read_exactly(tcp.a, &done, 1);
+  Transfer result{clock.seconds(), 0};
+  waitpid(pid, nullptr, 0);
+  result.cpu = cpu_seconds() - cpu;
+  return result;
 }
 
 void read_exactly(int fd, void* data, std::int64_t bytes) {

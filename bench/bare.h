@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -71,8 +72,13 @@ double bare_ping(std::int64_t bytes, int rounds);
 
 struct Transfer {
   double seconds = 0;
-  double cpu = 0;  // of both ends
+  double cpu = 0;  // seconds of both ends together
 };
+
+// Runs `receive` in a child and `send` here, over one TCP connection, until the child has said that
+// it is done.
+Transfer measure(const std::function<void(int fd)>& send,
+                 const std::function<void(int fd)>& receive);
 
 // One way, from memory to memory, until the receiver has said that it has everything.
 Transfer bare_transfer(std::int64_t bytes, std::int64_t record);

@@ -128,7 +128,9 @@ struct Connection {
   SteadyTime written_at{};
   SteadyTime checked_at{};  // of the watch for silence
   std::chrono::nanoseconds silent{0};
+  std::chrono::nanoseconds stalled{0};
   std::uint64_t bytes_checked = 0;
+  std::uint64_t arrived_checked = 0;
 };
 
 }  // namespace curia

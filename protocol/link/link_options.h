@@ -27,6 +27,10 @@ struct DataLinkOptions {
   // How often an idle connection with lanes says that it is alive, and how long silence may last.
   std::chrono::milliseconds keepalive{1000};
   std::chrono::milliseconds silence{5000};
+  // How long bytes may come without making one authentic record.
+  std::chrono::milliseconds stall{30000};
+  // Pause between two calls of on_need_dial; doubled up to ten times as long.
+  std::chrono::milliseconds redial{100};
   // How long a token of answer() can be used, once.
   std::chrono::milliseconds token_life{5000};
   // TCP clients that have not proven anything yet; the oldest goes when one more comes.

@@ -170,20 +170,31 @@ void OutStream::drop_task(std::uint64_t task, std::vector<OutMessage>& released)
   std::size_t kept = next_;
   for (std::size_t i = next_; i < queue_.size(); ++i) {
     OutMessage& message = queue_[i];
+    if (message.tag.task == task && i == next_) not_begun_after_all(message);
     if (message.tag.task == task && !message.begun) {
       released.push_back(std::move(message));
       continue;
     }
-    if (message.tag.task == task && i == next_ && !message.cut) cut(message);
+    if (message.tag.task == task && i == next_) cut(message);
     if (kept != i) queue_[kept] = std::move(message);
     kept++;
   }
   queue_.resize(kept);
 }
 
+bool OutStream::last_begun(const OutMessage& message) const {
+  return message.begun && begun_ == message.start + static_cast<std::uint64_t>(message.size);
+}
+
+// After a rewind to its first byte the receiver has seen nothing of it.
+void OutStream::not_begun_after_all(OutMessage& message) {
+  if (!last_begun(message) || sent_ != message.start) return;
+  message.begun = false;
+  begun_ = message.start;
+}
+
 void OutStream::cut(OutMessage& message) {
-  const bool last_begun = begun_ == message.start + static_cast<std::uint64_t>(message.size);
-  if (!last_begun) return;
+  if (message.cut || !last_begun(message)) return;
   message.size = static_cast<std::int64_t>(sent_ - message.start) + 1;
   message.cut = true;
   begun_ = message.start + static_cast<std::uint64_t>(message.size);

@@ -78,6 +78,8 @@ class OutStream {
   // Position of sent_ in the message next_, which begins if it had not.
   std::int64_t enter();
   void advance(std::int64_t bytes);
+  bool last_begun(const OutMessage& message) const;
+  void not_begun_after_all(OutMessage& message);
   void cut(OutMessage& message);
   void find_part(std::int64_t body_offset);
 

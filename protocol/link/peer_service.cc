@@ -13,8 +13,6 @@ namespace {
 constexpr std::chrono::milliseconds kIdleReader{1};  // without a recv(): the I/O thread reads again
 constexpr std::chrono::milliseconds kLongWait{10};   // then it stops watching the one who waits
 constexpr std::chrono::milliseconds kAckDelay{10};
-constexpr std::chrono::milliseconds kFirstDialPause{100};
-constexpr std::chrono::milliseconds kLongestDialPause{1000};
 constexpr int kReadsPerEvent = 8;
 
 void sooner(SteadyTime& next, SteadyTime at) { next = std::min(next, at); }
@@ -165,13 +163,20 @@ void Peer::watch(Connection& c, SteadyTime now, Need& need) {
   sooner(need.next, c.written_at + options.keepalive);
   // Silence is only what this thread was awake to hear: a process that was stopped for a while has
   // not yet looked at what came meanwhile.
-  c.silent += std::min<std::chrono::nanoseconds>(now - c.checked_at, options.keepalive);
+  const auto heard = std::min<std::chrono::nanoseconds>(now - c.checked_at, options.keepalive);
+  c.silent += heard;
   c.checked_at = now;
   if (c.bytes_checked != c.reader.bytes()) {
     c.bytes_checked = c.reader.bytes();
     c.silent = {};
   }
-  if (c.silent > options.silence) kill(c);
+  if (c.arrived_checked != c.arrived) {
+    c.arrived_checked = c.arrived;
+    c.stalled = {};
+  } else {
+    c.stalled += heard;
+  }
+  if (c.silent > options.silence || c.stalled > options.stall) kill(c);
 }
 
 Peer::Need Peer::away(SteadyTime now) {
@@ -194,7 +199,8 @@ Peer::Need Peer::away(SteadyTime now) {
   if (dials_ && !dialing_) {
     if (now >= next_dial_) {
       need.dial = true;
-      dial_pause_ = std::clamp(dial_pause_ * 2, kFirstDialPause, kLongestDialPause);
+      const auto redial = shared_->options.redial;
+      dial_pause_ = std::clamp(dial_pause_ * 2, redial, redial * 10);
       next_dial_ = now + dial_pause_;
     }
     sooner(need.next, next_dial_);
