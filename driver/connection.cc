@@ -221,6 +221,11 @@ void DriverConnection::send_releases(Worker& worker) {
   add(worker, Kind::kRelease, metadata, nullptr);
 }
 
+void DriverConnection::send_releases() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, worker] : workers_) send_releases(worker);
+}
+
 std::shared_ptr<Lane> DriverConnection::bulk_lane(const std::string& name, LaneUse use) {
   auto lane = link_->lane(lane_session(wiring_.driver, session_, use), name);
   if (dialer_ == nullptr) return lane;

@@ -77,6 +77,8 @@ class DriverConnection : private ControlEvents {
   void drain(std::chrono::milliseconds timeout);
 
   void close();
+  // Sends the releases that wait for company. Errors: none.
+  void send_releases();
   // Leaves the session open at the workers until its lease ends. Every later call fails with
   // kSessionOver.
   void detach();

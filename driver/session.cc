@@ -396,6 +396,7 @@ void Session::close() { state_->connection.close(); }
 SavedSession Session::saved() const { return state_->connection.saved(); }
 
 SavedSession Session::detach(std::chrono::milliseconds timeout) {
+  state_->connection.send_releases();
   try {
     state_->connection.drain(timeout == kForever ? std::chrono::hours(24 * 365) : timeout);
   } catch (const Error&) {

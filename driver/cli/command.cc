@@ -196,6 +196,12 @@ Ref CommandSession::ref(const std::string& text) {
                   (known.empty() ? "" : "; it has " + known));
 }
 
+void CommandSession::keep(const std::string& name, const Ref& ref, const Ref& shown) {
+  if (!file_) return;
+  kept_.push_back(ref);
+  file_->refs[name] = shown;
+}
+
 void CommandSession::close() {
   session_->close();
   session_.reset();

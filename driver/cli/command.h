@@ -82,17 +82,21 @@ class CommandSession {
   CommandSession& operator=(const CommandSession&) = delete;
 
   Session& session() { return *session_; }
-  bool lasting() const { return file_.has_value(); }
+  // REQUIRES: the command was given a session file.
   SessionFile& file() { return *file_; }
   // A reference by its name in the session file, its URI, or the path of a file with one.
   // Errors: kInvalid, saying what was looked for and where.
   Ref ref(const std::string& text);
+  // With a session file: the object stays when the command ends, and the file knows it by this name
+  // as `shown` (weak).
+  void keep(const std::string& name, const Ref& ref, const Ref& shown);
   // Ends the session at the parties and removes its file.
   void close();
 
  private:
   std::optional<SessionFile> file_;
   std::unique_ptr<Session> session_;
+  std::vector<Ref> kept_;  // go when the session is detached, so that they release nothing
 };
 
 // Repeats a line on the terminal while something takes long: how long, and who waits for whom.

@@ -88,7 +88,7 @@ void put(const ObjectFlags& flags, const Global& global) {
   CommandSession open(global, true);
   const Ref ref = open.session().put(flags.what, std::move(value));
   open.session().wait();
-  open.file().refs[flags.name] = ref;
+  open.keep(flags.name, ref, Ref(ref.facts(), nullptr));
   if (global.json) return Global::print({{flags.name, Json::parse(ref.json())}});
   std::printf("%s = %s\n", flags.name.c_str(), ref.str().c_str());
 }

@@ -81,7 +81,7 @@ void run(const RunFlags& flags, const Global& global) {
   for (const auto& [name, strong] : refs) {
     const Ref ref = of_program(strong);
     outputs[name] = ref_json(ref);
-    if (open.lasting()) open.file().refs[name] = ref;
+    open.keep(name, strong, ref);
     if (!global.json) std::printf("%s = %s\n", name.c_str(), ref.str().c_str());
   }
   std::fflush(stdout);

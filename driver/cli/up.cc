@@ -151,10 +151,10 @@ bool stop(Worker& worker) {
   ::kill(worker.pid, SIGTERM);
   const auto deadline = steady_clock::now() + kStopTimeout;
   while (runs(worker)) {
-    ::waitpid(worker.pid, nullptr, WNOHANG);  // of one's own child; harmless for others
     if (steady_clock::now() > deadline) ::kill(worker.pid, SIGKILL);
     std::this_thread::sleep_for(kLook);
   }
+  ::waitpid(worker.pid, nullptr, 0);
   std::error_code none;
   fs::remove(worker.ready, none);
   return true;
