@@ -31,7 +31,7 @@ title "three workers"
 title "the driver's program: local sums, their transfer to carol, one fetch"
 iris_means --cluster "$work/cluster/dora.json"
 
-title "bytes of data that each party sent (sealed records, keys of the connection included)"
+title "bytes of data that each party sent (what the parties tell each other before a task included)"
 curia --cluster "$work/cluster/dora.json" --json stats | python3 -c '
 import json, sys
 stats = json.load(sys.stdin)

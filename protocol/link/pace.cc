@@ -13,9 +13,8 @@ constexpr std::uint64_t kMarkEvery = 16 << 10;
 
 void Pace::sent(std::int64_t bytes) {
   sent_ += static_cast<std::uint64_t>(bytes);
-  if (!open()) full_ = sent_;
   if (marks_.empty() || sent_ - marks_.back().sent >= kMarkEvery) {
-    marks_.push_back({sent_, arrived_, clock_()});
+    marks_.push_back({sent_, arrived_, std::chrono::steady_clock::now(), !open()});
   }
 }
 
@@ -30,12 +29,12 @@ void Pace::arrived(std::uint64_t total) {
     marks_.pop_front();
   }
   if (!last) return;
-  const auto passed = clock_() - last->at;
+  const auto passed = std::chrono::steady_clock::now() - last->at;
   const double seconds = std::max(1e-6, std::chrono::duration<double>(passed).count());
   const double rate = static_cast<double>(total - last->arrived) / seconds;
   if (rate > rate_) {
     rate_ = rate;
-  } else if (last->sent <= full_) {
+  } else if (last->full) {
     rate_ += (rate - rate_) / 8;  // slower although there was enough to send
   }
   window_ = static_cast<std::int64_t>(std::clamp(rate_ * kSecondsInFlight,

@@ -12,7 +12,6 @@
 #include <deque>
 
 #include "protocol/link/link.h"
-#include "protocol/link/record.h"
 
 namespace curia {
 
@@ -23,11 +22,7 @@ class Pace {
   static constexpr std::int64_t kSmallestWindow = 16 << 10;
   static constexpr std::int64_t kLargestWindow = 16 << 20;
 
-  using Clock = SteadyTime (*)();
-  explicit Pace(Clock clock = std::chrono::steady_clock::now) : clock_(clock) {}
-
-  // May another record go?
-  bool open() const { return in_flight() == 0 || in_flight() + record_size(kMaxRecord) <= window_; }
+  bool open() const { return in_flight() < window_; }
   void sent(std::int64_t bytes);
   // The other end has taken `total` bytes of this connection. Errors: kCorrupt when that is more
   // than was sent.
@@ -42,12 +37,11 @@ class Pace {
     std::uint64_t sent;     // when this much had been sent,
     std::uint64_t arrived;  // this much had arrived
     SteadyTime at;
+    bool full;  // and the window was used up
   };
-  const Clock clock_;
   std::deque<Mark> marks_;
   std::uint64_t sent_ = 0;
   std::uint64_t arrived_ = 0;
-  std::uint64_t full_ = 0;  // sent_ when the window was used up last
   std::int64_t window_ = kFirstWindow;
   double rate_ = 0;  // bytes a second
 };
