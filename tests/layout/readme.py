@@ -4,7 +4,7 @@ import pathlib
 import sys
 
 root = pathlib.Path(sys.argv[1])
-program = (root / "examples/first.cc").read_text().split("\n", 1)[1].strip()
+program = (root / "examples/first.cc").read_text().strip()
 problems = []
 if f"```cpp\n{program}\n```" not in (root / "README.md").read_text():
     problems.append("README.md does not show examples/first.cc as it is")
