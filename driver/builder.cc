@@ -7,7 +7,7 @@
 namespace curia {
 
 NodePtr Scope::add_param(const Type& type) {
-  params_.push_back(std::make_shared<Node>(Node{mark_, type, 0}));
+  params_.push_back(std::make_shared<ValueNode>(ValueNode{mark_, type, 0}));
   return params_.back();
 }
 
@@ -23,13 +23,13 @@ NodePtr Scope::resolve(const NodePtr& node) {
   if (mine == nullptr) {
     auto& shared = captures_->outer;
     if (std::find(shared.begin(), shared.end(), outer) == shared.end()) shared.push_back(outer);
-    mine = std::make_shared<Node>(Node{mark_, outer->type, 0});
+    mine = std::make_shared<ValueNode>(ValueNode{mark_, outer->type, 0});
   }
   return mine;
 }
 
 std::vector<OpRecord> Scope::needed(const std::vector<NodePtr>& results,
-                                    std::set<const Node*>& wanted) const {
+                                    std::set<const ValueNode*>& wanted) const {
   for (const NodePtr& result : results) wanted.insert(result.get());
   std::vector<OpRecord> kept;
   for (auto at = records_.rbegin(); at != records_.rend(); ++at) {
@@ -49,8 +49,8 @@ bool Scope::saves() const {
                      [](const OpRecord& record) { return record.saves; });
 }
 
-void Scope::add_used(const std::vector<NodePtr>& results, std::set<const Node*>& used) const {
-  std::set<const Node*> wanted;
+void Scope::add_used(const std::vector<NodePtr>& results, std::set<const ValueNode*>& used) const {
+  std::set<const ValueNode*> wanted;
   needed(results, wanted);
   for (const auto& [outer, mine] : captured_) {
     if (wanted.contains(mine.get())) used.insert(outer);
@@ -73,7 +73,7 @@ Region Scope::close(const std::vector<NodePtr>& results) {
       ++next;
     }
   }
-  std::set<const Node*> wanted;
+  std::set<const ValueNode*> wanted;
   for (const OpRecord& record : needed(results, wanted)) {
     Op op = record.op;
     for (const NodePtr& operand : record.operands) op.operands.push_back(operand->id);
@@ -119,7 +119,7 @@ Arrays Program::Builder::control(Program& program, Op op, const Arrays& operands
     record.operands.push_back(current->resolve(operand.node()));
   }
   std::vector<std::vector<NodePtr>> ends(scopes.size());
-  std::set<const Node*> used;
+  std::set<const ValueNode*> used;
   for (std::size_t i = 0; i < scopes.size(); ++i) {
     for (const Array& result : results[i]) ends[i].push_back(result.node());
     scopes[i]->add_used(ends[i], used);
@@ -135,7 +135,7 @@ Arrays Program::Builder::control(Program& program, Op op, const Arrays& operands
   Arrays out;
   const Arrays& shapes = results.back();
   for (std::size_t i = 0; i < carried; ++i) {
-    auto node = std::make_shared<Node>(Node{current->mark(), shapes[i].type(), 0});
+    auto node = std::make_shared<ValueNode>(ValueNode{current->mark(), shapes[i].type(), 0});
     record.results.push_back(node);
     out.emplace_back(&program, std::move(node));
   }

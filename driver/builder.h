@@ -15,12 +15,12 @@ namespace curia {
 using ScopeMark = std::shared_ptr<const char>;
 
 // One value: a parameter of its scope or a result of an op there. `id` is set by Scope::close().
-struct Node {
+struct ValueNode {
   ScopeMark scope;
   Type type;
   ValueId id = 0;
 };
-using NodePtr = std::shared_ptr<Node>;
+using NodePtr = std::shared_ptr<ValueNode>;
 
 struct OpRecord {
   Op op;  // operands are filled in by Scope::close()
@@ -49,7 +49,7 @@ class Scope {
   bool saves() const;
 
   // Adds the outer nodes whose captures `results` or a save needs.
-  void add_used(const std::vector<NodePtr>& results, std::set<const Node*>& used) const;
+  void add_used(const std::vector<NodePtr>& results, std::set<const ValueNode*>& used) const;
   // Numbers all values: params, one parameter for each captured value, then results in order of
   // ops. Ops that neither `results` nor a save needs are left out.
   Region close(const std::vector<NodePtr>& results);
@@ -57,13 +57,13 @@ class Scope {
  private:
   // `wanted` grows by all nodes that are needed.
   std::vector<OpRecord> needed(const std::vector<NodePtr>& results,
-                               std::set<const Node*>& wanted) const;
+                               std::set<const ValueNode*>& wanted) const;
 
   const ScopeMark mark_ = std::make_shared<const char>('s');
   Scope* parent_;
   Captures* captures_;
   std::vector<NodePtr> params_;
-  std::map<const Node*, NodePtr> captured_;
+  std::map<const ValueNode*, NodePtr> captured_;
   std::vector<OpRecord> records_;
 };
 

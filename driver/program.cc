@@ -39,7 +39,8 @@ Arrays Program::op(std::string_view name, std::string_view device, const Arrays&
     }
     Arrays results;
     for (Type& type : spec->rule({record.op, types, {}})) {
-      auto node = std::make_shared<Node>(Node{builder_->current->mark(), std::move(type), 0});
+      auto node =
+          std::make_shared<ValueNode>(ValueNode{builder_->current->mark(), std::move(type), 0});
       record.results.push_back(node);
       results.emplace_back(this, std::move(node));
     }

@@ -30,19 +30,20 @@
 namespace curia {
 
 class Program;
-struct Node;
+struct ValueNode;
 using Here = std::source_location;
 
 // A value that will exist when the program runs. Cheap to copy; valid as long as its Program.
 class Array {
  public:
   Array() = default;
-  Array(Program* program, std::shared_ptr<Node> node) : program_(program), node_(std::move(node)) {}
+  Array(Program* program, std::shared_ptr<ValueNode> node)
+      : program_(program), node_(std::move(node)) {}
 
   const Type& type() const;
   const std::string& device() const { return type().device; }
   Program& program() const;
-  const std::shared_ptr<Node>& node() const { return node_; }
+  const std::shared_ptr<ValueNode>& node() const { return node_; }
 
   // Moves the value to another party (a release to it, see Grants). `label` names the move in
   // grants. At the same party: the value itself.
@@ -66,7 +67,7 @@ class Array {
 
  private:
   Program* program_ = nullptr;
-  std::shared_ptr<Node> node_;
+  std::shared_ptr<ValueNode> node_;
 };
 
 // A number in the driver program, exactly as it was written.
