@@ -50,7 +50,8 @@ inline bool contains(const std::string& text, const std::string& part) {
 }
 
 // Values of i64 at a party that no owner has to agree to.
-inline Array numbers(Program& program, const std::string& party, std::vector<std::int64_t> values) {
+inline Array numbers(Program& program, const std::string& party,
+                     const std::vector<std::int64_t>& values) {
   const auto size = static_cast<std::int64_t>(values.size());
   return program.constant(party, Tensor::of<std::int64_t>({size}, values));
 }
