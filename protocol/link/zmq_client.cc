@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <unordered_map>
 
 #include "protocol/link/endpoint_loop.h"
@@ -65,7 +66,9 @@ struct Dial {
     limit_socket(dealer, options.handshake);
     const auto id = fresh_routing_id();
     dealer.set(zmq::sockopt::routing_id, zmq::buffer(id));
-    dealer.set(zmq::sockopt::reconnect_ivl, -1);
+    // Never, in effect: the dial ends when its connection does. With -1, which says never, libzmq
+    // throws away what had arrived before the connection ended.
+    dealer.set(zmq::sockopt::reconnect_ivl, std::numeric_limits<int>::max());
     dealer.set(zmq::sockopt::connect_timeout, static_cast<int>(options.connect.count()));
     dealer.connect(endpoint);
   }

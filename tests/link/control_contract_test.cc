@@ -161,12 +161,13 @@ TEST_CASE_TEMPLATE("Control: a client learns that the server stopped", F, FABRIC
   pair.start();
   pair.client->send(pair.conn, text_frames("hello"));
   REQUIRE(pair.at_server.wait_heard(1));
-  pair.server->send(pair.at_server.heard()[0].conn, text_frames("last words"));
+  for (int i = 0; i < 100; ++i) {
+    pair.server->send(pair.at_server.heard()[0].conn, text_frames("last words"));
+  }
   pair.server.reset();
   REQUIRE(pair.at_client.wait_gone(pair.conn));
   CHECK(pair.at_client.why(pair.conn) != "");
-  REQUIRE(pair.at_client.heard().size() == 1);
-  CHECK(pair.at_client.heard()[0].frames.head == "last words");
+  CHECK(pair.at_client.heard().size() == 100);
   pair.client->send(pair.conn, text_frames("is dropped"));
   CHECK(pair.at_client.wait_ticks(2));
   CHECK(pair.at_client.violations() == 0);
