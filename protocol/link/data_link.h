@@ -38,7 +38,8 @@ class DataLink : public Link {
  public:
   // Errors: kInvalid for options out of range, kFailed when the address cannot be listened on.
   explicit DataLink(DataLinkOptions options);
-  // Ends all lanes with kSessionOver. What was not acknowledged may be lost: see flush().
+  // Ends all lanes with kSessionOver. What was not acknowledged may be lost: see flush(). Must not
+  // run on the I/O thread (in on_need_dial).
   ~DataLink() override;
   DataLink(const DataLink&) = delete;
   DataLink& operator=(const DataLink&) = delete;

@@ -6,15 +6,16 @@
 namespace curia {
 namespace {
 
-constexpr double kSecondsInFlight = 0.5;
+constexpr double kSecondsInFlight = 0.44;  // with the record that passes the window: half a second
 constexpr std::uint64_t kMarkEvery = 16 << 10;
 
 }  // namespace
 
 void Pace::sent(std::int64_t bytes) {
   sent_ += static_cast<std::uint64_t>(bytes);
+  if (!open()) full_ = sent_;
   if (marks_.empty() || sent_ - marks_.back().sent >= kMarkEvery) {
-    marks_.push_back({sent_, arrived_, std::chrono::steady_clock::now(), !open()});
+    marks_.push_back({sent_, arrived_, clock_()});
   }
 }
 
@@ -29,12 +30,12 @@ void Pace::arrived(std::uint64_t total) {
     marks_.pop_front();
   }
   if (!last) return;
-  const auto passed = std::chrono::steady_clock::now() - last->at;
+  const auto passed = clock_() - last->at;
   const double seconds = std::max(1e-6, std::chrono::duration<double>(passed).count());
   const double rate = static_cast<double>(total - last->arrived) / seconds;
   if (rate > rate_) {
     rate_ = rate;
-  } else if (last->full) {
+  } else if (last->sent <= full_) {
     rate_ += (rate - rate_) / 8;  // slower although there was enough to send
   }
   window_ = static_cast<std::int64_t>(std::clamp(rate_ * kSecondsInFlight,

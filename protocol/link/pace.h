@@ -22,6 +22,11 @@ class Pace {
   static constexpr std::int64_t kSmallestWindow = 16 << 10;
   static constexpr std::int64_t kLargestWindow = 16 << 20;
 
+  using Clock = SteadyTime (*)();
+  explicit Pace(Clock clock = std::chrono::steady_clock::now) : clock_(clock) {}
+
+  // May another record go? What is less than the smallest window never closes it, since a receiver
+  // need not report so little.
   bool open() const { return in_flight() < window_; }
   void sent(std::int64_t bytes);
   // The other end has taken `total` bytes of this connection. Errors: kCorrupt when that is more
@@ -37,11 +42,12 @@ class Pace {
     std::uint64_t sent;     // when this much had been sent,
     std::uint64_t arrived;  // this much had arrived
     SteadyTime at;
-    bool full;  // and the window was used up
   };
+  const Clock clock_;
   std::deque<Mark> marks_;
   std::uint64_t sent_ = 0;
   std::uint64_t arrived_ = 0;
+  std::uint64_t full_ = 0;  // sent_ when the window was used up last
   std::int64_t window_ = kFirstWindow;
   double rate_ = 0;  // bytes a second
 };

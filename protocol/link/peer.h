@@ -158,6 +158,7 @@ class Peer {
   void after_bytes(Connection& connection, LaneState& lane);
   void after_reading(Lock& lock, const ConnectionPtr& connection, const ReadResult& result,
                      bool io_thread);
+  bool owes(const Connection& connection) const;
   void note_ack(Connection& connection, const LanePtr& lane);
   LanePtr by_remote(std::uint32_t number) const;
 

@@ -280,6 +280,12 @@ void Peer::after_bytes(Connection& c, LaneState& lane) {
   }
 }
 
+// Has this side something to report that was not worth a record of its own so far?
+bool Peer::owes(const Connection& c) const {
+  return !c.acks.empty() ||
+         c.arrived - c.arrived_reported >= static_cast<std::uint64_t>(Pace::kSmallestWindow);
+}
+
 void Peer::note_ack(Connection& c, const LanePtr& lane) {
   if (lane->in_acks || lane->remote == 0) return;
   lane->in_acks = true;

@@ -96,8 +96,8 @@ Peer::ReadResult Peer::wait_readable(Lock& lock, const ConnectionPtr& connection
   ReadResult result;
   while (!c.dead) {
     const SteadyTime now = std::chrono::steady_clock::now();
-    const bool owes_acks = !c.acks.empty();
-    const SteadyTime until = owes_acks ? std::min(deadline, now + kAckDelay) : deadline;
+    const bool owing = owes(c);
+    const SteadyTime until = owing ? std::min(deadline, now + kAckDelay) : deadline;
     lock.unlock();
     pollfd waits[2] = {{c.socket.fd(), POLLIN, 0}, {leader_wake_.fd(), POLLIN, 0}};
     ::poll(waits, 2, poll_timeout(until, now));
@@ -106,8 +106,8 @@ Peer::ReadResult Peer::wait_readable(Lock& lock, const ConnectionPtr& connection
     lock.lock();
     if (waits[0].revents != 0 || waits[1].revents != 0) break;
     if (std::chrono::steady_clock::now() >= deadline) break;
-    if (owes_acks) {
-      c.acks_due = true;
+    if (owing) {
+      c.acks_due = c.flow_due = true;
       pump(lock, connection, Pump::kSmall, false);
     }
   }

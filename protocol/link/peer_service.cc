@@ -145,8 +145,7 @@ void Peer::watch(Connection& c, SteadyTime now, Need& need) {
   }
   io_watching_ = c.armed || need.next != SteadyTime::max();
 
-  const bool owes = !c.acks.empty() || c.arrived - c.arrived_reported >= Pace::kSmallestRecord;
-  if (owes) {
+  if (owes(c)) {
     if (!c.acks.empty()) {
       if (!c.acks_since) c.acks_since = now;
       if (now - *c.acks_since >= kAckDelay) c.acks_due = true;

@@ -45,35 +45,26 @@ void DataWorld::allow_dials(bool on) {
   dials_allowed_ = on;
 }
 
-int DataWorld::dials() const {
-  const std::lock_guard lock(mutex_);
-  return dials_;
-}
-
 void DataWorld::on_need_dial(const std::string& from, const std::string& to) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!dials_allowed_) return;
-  }
-  dial(from, to);
+  const std::lock_guard lock(mutex_);
+  if (dials_allowed_) dial_locked(from, to);
 }
 
 void DataWorld::dial(const std::string& from, const std::string& to) {
-  std::shared_ptr<DataLink> dialer;
-  std::shared_ptr<DataLink> responder;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto a = links_.find(from);
-    const auto b = links_.find(to);
-    if (a == links_.end() || b == links_.end()) return;
-    dialer = a->second;
-    responder = b->second;
-    dials_++;
-  }
+  const std::lock_guard lock(mutex_);
+  dial_locked(from, to);
+}
+
+// Under the mutex: an I/O thread that dials must not be the last to let go of its own link.
+void DataWorld::dial_locked(const std::string& from, const std::string& to) {
+  const auto dialer = links_.find(from);
+  const auto responder = links_.find(to);
+  if (dialer == links_.end() || responder == links_.end()) return;
   const DialRequest request = DataLink::make_dial(to);
-  const DialAnswer answer = responder->answer(from, request);
-  const int port = route_ ? route_(from, to) : responder->port();
-  dialer->dial(to, "127.0.0.1", port, request, answer);
+  const DialAnswer answer = responder->second->answer(from, request);
+  const int own = responder->second->port();
+  const int port = route_ ? route_(from, to, own) : own;
+  dialer->second->dial(to, "127.0.0.1", port, request, answer);
 }
 
 bool eventually(const std::function<bool()>& condition) {

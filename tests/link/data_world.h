@@ -16,8 +16,8 @@ class DataWorld : public LinkWorld {
  public:
   // Changes the options of a party before its link is made.
   using Tune = std::function<void(DataLinkOptions&)>;
-  // Where `from` is to connect to reach `to`; by default to's own port.
-  using Route = std::function<int(const std::string& from, const std::string& to)>;
+  // Where `from` is to connect to reach `to`, whose own port is `port`. Must not call back.
+  using Route = std::function<int(const std::string& from, const std::string& to, int port)>;
 
   explicit DataWorld(Tune tune = {}, Route route = {});
   ~DataWorld() override;
@@ -28,20 +28,19 @@ class DataWorld : public LinkWorld {
   void start(const std::string& party);
   // While false, nobody dials.
   void allow_dials(bool on);
-  int dials() const;
 
   // The key exchange and the dial, done now.
   void dial(const std::string& from, const std::string& to);
 
  private:
   void on_need_dial(const std::string& from, const std::string& to);
+  void dial_locked(const std::string& from, const std::string& to);
 
   const Tune tune_;
   const Route route_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<DataLink>> links_;
   bool dials_allowed_ = true;
-  int dials_ = 0;
 };
 
 // Waits until `condition` holds; false when it does not become true in a long time.

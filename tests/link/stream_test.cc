@@ -240,4 +240,57 @@ TEST_CASE("Pace: what is less than the smallest window never closes it") {
   CHECK(pace.open());
 }
 
+TEST_CASE("Pace: half a second of the rate that was seen is under way, not more") {
+  static SteadyTime now;
+  for (const double rate : {1e3, 1e5, 1e6, 1e7, 1e8}) {
+    now = SteadyTime(std::chrono::hours(1));
+    Pace pace([] { return now; });
+    std::uint64_t arrived = 0;
+    std::int64_t most = 0;
+    for (int i = 0; i < 2000; ++i) {
+      while (pace.open()) pace.sent(pace.record_size(256 << 10));
+      if (i > 50) most = std::max(most, pace.in_flight());
+      const std::int64_t record = std::min(pace.in_flight(), pace.record_size(256 << 10));
+      now += std::chrono::nanoseconds(
+          static_cast<std::int64_t>(1e9 * static_cast<double>(record) / rate));
+      arrived += static_cast<std::uint64_t>(record);
+      pace.arrived(arrived);
+    }
+    const double allowed = std::clamp(rate * 0.5, 2.0 * Pace::kSmallestWindow,
+                                      1.1 * static_cast<double>(Pace::kLargestWindow));
+    CHECK(static_cast<double>(most) <= allowed);
+    CHECK(pace.record_size(256 << 10) >= Pace::kSmallestRecord);
+    if (rate >= 1e7) CHECK(pace.record_size(256 << 10) == 256 << 10);
+  }
+}
+
+TEST_CASE("Pace: a link that became slow is noticed, and one that was idle keeps its rate") {
+  static SteadyTime now;
+  now = SteadyTime(std::chrono::hours(1));
+  Pace pace([] { return now; });
+  std::uint64_t arrived = 0;
+  const auto take = [&](std::int64_t bytes, double rate) {
+    now += std::chrono::nanoseconds(
+        static_cast<std::int64_t>(1e9 * static_cast<double>(bytes) / rate));
+    arrived += static_cast<std::uint64_t>(bytes);
+    pace.arrived(arrived);
+  };
+  for (int i = 0; i < 200; ++i) {
+    while (pace.open()) pace.sent(pace.record_size(256 << 10));
+    take(64 << 10, 1e8);
+  }
+  CHECK(pace.window() == Pace::kLargestWindow);
+  for (int i = 0; i < 20; ++i) {
+    now += std::chrono::seconds(10);  // nothing to send
+    pace.sent(20000);
+    take(pace.in_flight(), 1e8);
+  }
+  CHECK(pace.window() == Pace::kLargestWindow);
+  for (int i = 0; i < 2000; ++i) {
+    while (pace.open()) pace.sent(pace.record_size(256 << 10));
+    take(16 << 10, 1e5);
+  }
+  CHECK(pace.window() <= 50000 + Pace::kSmallestRecord);
+}
+
 }  // namespace curia::test
