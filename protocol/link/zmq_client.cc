@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <limits>
 #include <unordered_map>
 
@@ -149,7 +150,7 @@ struct ZmqControlClient::Impl {
       dials.emplace(conn, std::make_unique<Dial>(context, options, conn, server, endpoint, key));
       changed = true;
       unread = true;
-    } catch (const zmq::error_t& error) {
+    } catch (const std::exception& error) {
       loop.report_gone(conn, server + ": cannot connect to " + endpoint + ": " + error.what());
     }
   }
