@@ -165,6 +165,13 @@ BufferPtr filled(std::int64_t bytes) {
   return buffer;
 }
 
+void warm_free_memory(std::int64_t bytes) {
+  constexpr std::int64_t kPage = 4096;
+  const auto buffer = Buffer::allocate(bytes);
+  auto* at = static_cast<volatile std::uint8_t*>(buffer->data());
+  for (std::int64_t i = 0; i < bytes; i += kPage) at[i] = 1;
+}
+
 double bare_ping(std::int64_t bytes, int rounds) {
   const int warm_up = 1000;
   std::vector<std::uint8_t> ball(static_cast<std::size_t>(bytes), 1);

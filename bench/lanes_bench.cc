@@ -108,7 +108,9 @@ std::vector<Figure> bench_lanes(int runs) {
   for (int i = 0; i < runs; ++i) {
     bare_ping_times.push_back(bare_ping(kPingBytes, kPingRounds));
     ping.push_back(lane_ping());
+    warm_free_memory(2 * kTransferBytes);
     bare_transfer_times.push_back(bare_sealed_transfer(kTransferBytes, kRecordBytes).seconds);
+    warm_free_memory(2 * kTransferBytes);
     transfer.push_back(lane_transfer());
   }
   return {of_time("lane_round", median(ping), median(bare_ping_times), kPingTarget),
