@@ -3,11 +3,15 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <vector>
 
+#include "bench/bare.h"
 #include "bench/bare_zmq.h"
 #include "bench/fork_peer.h"
+#include "bench/report.h"
 #include "protocol/link/zmq_control.h"
 
 namespace curia::bench {
@@ -17,7 +21,7 @@ constexpr int kRounds = 20000;
 constexpr int kMessages = 100000;
 constexpr int kUnderWay = 1000;
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 // Sends every message back from within on_frames(); payloads of more than a page are swallowed.
 class Echo : public ControlEvents {
@@ -94,26 +98,20 @@ const Frames& small() {
   return frames;
 }
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> times) {
-  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-  std::nth_element(times.begin(), middle, times.end());
-  return *middle;
+double seconds_since(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
 // The next message leaves from within on_frames().
 double inner_rtt_seconds() {
   std::vector<double> times;
   Gate done;
-  Clock::time_point start;
+  SteadyClock::time_point start;
   Session* session = nullptr;
   Session own([&](ConnId conn) {
     times.push_back(seconds_since(start));
     if (times.size() == kRounds) return done.open();
-    start = Clock::now();
+    start = SteadyClock::now();
     session->client.send(conn, small());
   });
   session = &own;
@@ -128,7 +126,7 @@ double outer_rtt_seconds() {
   Session session([&](ConnId) { gate.open(); });
   std::vector<double> times;
   for (int i = 0; i < kRounds; ++i) {
-    const auto start = Clock::now();
+    const auto start = SteadyClock::now();
     session.client.send(session.conn, small());
     gate.pass();
     times.push_back(seconds_since(start));
@@ -141,10 +139,10 @@ double echo_rate() {
   int received = -1;  // the first is not counted: it connects
   int sent = 0;
   Session* session = nullptr;
-  Clock::time_point start;
+  SteadyClock::time_point start;
   double rate = 0;
   Session own([&](ConnId conn) {
-    if (++received == 0) start = Clock::now();
+    if (++received == 0) start = SteadyClock::now();
     while (sent < kMessages && sent - received < kUnderWay) {
       session->client.send(conn, small());
       ++sent;
@@ -170,7 +168,7 @@ double outer_rate() {
   });
   session.client.send(session.conn, small());
   connected.pass();
-  const auto start = Clock::now();
+  const auto start = SteadyClock::now();
   for (int i = 0; i < kMessages; ++i) session.client.send(session.conn, small());
   done.pass();
   return kMessages / seconds_since(start);
@@ -184,7 +182,7 @@ double chunk_rate_bytes(std::int64_t size) {
   const Slice chunk(BufferPtr(Buffer::allocate(size)));
   const std::int64_t count = (std::int64_t{512} << 20) / size;
   const std::int64_t burst = std::max<std::int64_t>((32 << 20) / size, 1);
-  const auto start = Clock::now();
+  const auto start = SteadyClock::now();
   for (std::int64_t i = 0; i < count; ++i) {
     session.client.send(session.conn, {"chunk", {chunk}});
     if ((i + 1) % burst == 0 || i + 1 == count) {
@@ -197,31 +195,65 @@ double chunk_rate_bytes(std::int64_t size) {
   return static_cast<double>(count * size) / seconds_since(start);
 }
 
-void print(const char* what, double value, double limit, double scale, const char* unit) {
-  std::printf("%-34s %10.1f %10.1f %-8s %5.2f\n", what, value * scale, limit * scale, unit,
-              value / limit);
+// A measurement repeated, alternating with its limit: medians, and what both ends cost in all.
+struct Beside {
+  double value = 0;
+  double limit = 0;
+  double value_cpu = 0;
+  double limit_cpu = 0;
+};
+
+Beside measure(int runs, const std::function<double()>& ours, const std::function<double()>& bare) {
+  std::vector<double> values, limits, value_cpu, limit_cpu;
+  const auto once = [](const auto& run, std::vector<double>& times, std::vector<double>& cpu) {
+    const double before = cpu_seconds();
+    times.push_back(run());
+    cpu.push_back(cpu_seconds() - before);
+  };
+  for (int i = 0; i < runs; ++i) {
+    once(bare, limits, limit_cpu);
+    once(ours, values, value_cpu);
+  }
+  return {median(values), median(limits), median(value_cpu), median(limit_cpu)};
+}
+
+void print(const char* what, double value, double limit, const char* unit) {
+  std::printf("%-40s %10.1f %10.1f %-8s %5.2f\n", what, value, limit, unit, value / limit);
   std::fflush(stdout);
 }
 
-void run() {
-  std::printf("%-34s %10s %10s %-8s %5s\n", "control plane, CURVE, loopback", "Curia", "bare", "",
+void run(int runs) {
+  std::printf("%-40s %10s %10s %-8s %5s\n", "control plane, CURVE, loopback", "Curia", "bare", "",
               "ratio");
-  const double rtt = bare_echo_rtt_seconds();
-  print("round trip, from on_frames()", inner_rtt_seconds(), rtt, 1e6, "us");
-  print("round trip, from another thread", outer_rtt_seconds(), rtt, 1e6, "us");
-  const double rate = bare_echo_rate();
-  print("echo rate, from on_frames()", echo_rate(), rate, 1e-3, "k/s");
-  print("echo rate, from another thread", outer_rate(), rate, 1e-3, "k/s");
+  const auto times = [&](const char* what, const std::function<double()>& ours) {
+    const Beside result = measure(runs, ours, bare_echo_rtt_seconds);
+    print(what, result.value * 1e6, result.limit * 1e6, "us");
+    print("  CPU of both ends", result.value_cpu / kRounds * 1e6, result.limit_cpu / kRounds * 1e6,
+          "us");
+  };
+  times("round trip, from on_frames()", inner_rtt_seconds);
+  times("round trip, from another thread", outer_rtt_seconds);
+  const auto rates = [&](const char* what, const std::function<double()>& ours) {
+    const Beside result = measure(runs, ours, bare_echo_rate);
+    print(what, result.value * 1e-3, result.limit * 1e-3, "k/s");
+    print("  CPU of both ends", result.value_cpu / kMessages * 1e6,
+          result.limit_cpu / kMessages * 1e6, "us");
+  };
+  rates("echo rate, from on_frames()", echo_rate);
+  rates("echo rate, from another thread", outer_rate);
   for (const std::int64_t size : {64 << 10, 1 << 20}) {
+    const Beside result = measure(
+        runs, [&] { return chunk_rate_bytes(size); },
+        [&] { return bare_curve_chunk_rate_bytes(size); });
     const std::string what = "one way, chunks of " + std::to_string(size >> 10) + " KiB";
-    print(what.c_str(), chunk_rate_bytes(size), bare_curve_chunk_rate_bytes(size), 1e-6, "MB/s");
+    print(what.c_str(), result.value * 1e-6, result.limit * 1e-6, "MB/s");
   }
 }
 
 }  // namespace
 }  // namespace curia::bench
 
-int main() {
-  curia::bench::run();
+int main(int argc, char** argv) {
+  curia::bench::run(argc > 1 ? std::max(1, std::atoi(argv[1])) : 5);
   return 0;
 }
