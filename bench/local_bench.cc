@@ -1,5 +1,7 @@
 #include <cblas.h>
+#include <immintrin.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <functional>
@@ -22,9 +24,22 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Seconds that all cores together need to read two arrays and write a third, a[i] = b[i] + c[i]:
-// the add of STREAM, into memory that was touched before.
-double stream_add_seconds() {
+using AddLoop = void (*)(double* to, const double* x, const double* y, std::int64_t count);
+
+void add_through_cache(double* to, const double* x, const double* y, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = x[i] + y[i];
+}
+
+// count: a multiple of 4; addresses aligned to 32 bytes.
+[[gnu::target("avx2")]] void add_round_cache(double* to, const double* x, const double* y,
+                                             std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += 4) {
+    _mm256_stream_pd(to + i, _mm256_add_pd(_mm256_load_pd(x + i), _mm256_load_pd(y + i)));
+  }
+  _mm_sfence();
+}
+
+double stream_add_seconds(AddLoop loop) {
   const auto bytes = static_cast<std::size_t>(kAddElements) * 8;
   const auto a = Buffer::allocate(static_cast<std::int64_t>(bytes));
   const auto b = Buffer::allocate(static_cast<std::int64_t>(bytes));
@@ -34,12 +49,11 @@ double stream_add_seconds() {
   std::memset(c->data(), 1, bytes);
   const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   const auto part = [&](std::int64_t i) {
-    auto* to = reinterpret_cast<double*>(a->data());
-    const auto* x = reinterpret_cast<const double*>(b->data());
-    const auto* y = reinterpret_cast<const double*>(c->data());
-    for (std::int64_t k = kAddElements * i / cores; k < kAddElements * (i + 1) / cores; ++k) {
-      to[k] = x[k] + y[k];
-    }
+    const std::int64_t from = kAddElements * i / cores / 4 * 4;
+    const std::int64_t to = kAddElements * (i + 1) / cores / 4 * 4;
+    loop(reinterpret_cast<double*>(a->data()) + from,
+         reinterpret_cast<const double*>(b->data()) + from,
+         reinterpret_cast<const double*>(c->data()) + from, to - from);
   };
   std::vector<double> times;
   for (int round = 0; round < 10; ++round) {
@@ -51,6 +65,14 @@ double stream_add_seconds() {
     }));
   }
   return median(times);
+}
+
+// Seconds that all cores together need to read two arrays and write a third, a[i] = b[i] + c[i]:
+// the add of STREAM, into memory that was touched before, by the faster of two ways to store.
+double stream_add_seconds() {
+  const double through = stream_add_seconds(add_through_cache);
+  if (!__builtin_cpu_supports("avx2")) return through;
+  return std::min(through, stream_add_seconds(add_round_cache));
 }
 
 double blas_seconds() {
