@@ -3,17 +3,23 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <mutex>
 #include <random>
 #include <set>
 #include <sstream>
+#include <stop_token>
+#include <thread>
 
 #include "protocol/error.h"
 #include "protocol/fields.h"
@@ -56,8 +62,46 @@ std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
 
 }  // namespace
 
+// Forks on a thread that lives as long as the cluster: what PR_SET_PDEATHSIG ties a child to is not
+// the parent process, but the thread of it that forked.
+class ProcessCluster::Forker {
+ public:
+  Forker() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+  // Returns the child's id. child: what it does; async-signal-safe calls only. Thread: one.
+  pid_t fork(const std::function<void()>& child) {
+    std::unique_lock lock(mutex_);
+    child_ = &child;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return child_ == nullptr; });
+    return pid_;
+  }
+
+ private:
+  void run(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (changed_.wait(lock, stop, [this] { return child_ != nullptr; })) {
+      const pid_t parent = ::getpid();
+      pid_ = ::fork();
+      if (pid_ == 0) {
+        // The parent may be gone already, and then the signal never comes.
+        if (::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent) (*child_)();
+        ::_exit(127);
+      }
+      child_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  const std::function<void()>* child_ = nullptr;
+  pid_t pid_ = -1;
+  std::jthread thread_;
+};
+
 ProcessCluster::ProcessCluster(std::map<std::string, ProcessParty> parties)
-    : parties_(std::move(parties)) {
+    : parties_(std::move(parties)), forker_(std::make_unique<Forker>()) {
   char name[] = "/tmp/curia-test-XXXXXX";
   if (mkdtemp(name) == nullptr) throw Error(Code::kFailed, "no temporary folder");
   folder_ = name;
@@ -172,15 +216,13 @@ void ProcessCluster::start(const std::string& party) {
   const std::string program = worker != nullptr ? worker : "build/worker/curia-worker";
   const std::string config = config_file(party);
   const std::string out = folder_ + "/" + party + ".log";
-  const pid_t pid = ::fork();
-  if (pid < 0) throw Error(Code::kFailed, "cannot start a process");
-  if (pid == 0) {
+  const pid_t pid = forker_->fork([&] {
     const int fd = ::open(out.c_str(), O_CREAT | O_APPEND | O_WRONLY, 0600);
     ::dup2(fd, 1);
     ::dup2(fd, 2);
     ::execl(program.c_str(), program.c_str(), "--config", config.c_str(), nullptr);
-    ::_exit(127);
-  }
+  });
+  if (pid < 0) throw Error(Code::kFailed, "cannot start a process");
   pids_[party] = pid;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (!fs::exists(ready)) {

@@ -1,10 +1,12 @@
 // Real worker processes for system tests and benches: keys, configurations and folders in a
-// temporary place, ports drawn at random, everything gone at the end.
+// temporary place, ports drawn at random, everything gone at the end. The workers die with this
+// process, also when it is killed.
 #pragma once
 
 #include <sys/types.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,6 +50,7 @@ class ProcessCluster {
   std::string log(const std::string& party) const;  // all it printed so far
 
  private:
+  class Forker;
   void write_config(const std::string& party) const;
 
   std::string folder_;
@@ -59,6 +62,7 @@ class ProcessCluster {
   };
   std::map<std::string, Ports> ports_;
   std::map<std::string, std::string> keys_;
+  std::unique_ptr<Forker> forker_;
 };
 
 // Peak resident memory of a process (VmHWM), bytes.
