@@ -265,8 +265,8 @@ std::string WorkerSession::prepare(std::string_view metadata) {
     throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
                                   " programs; open another session");
   }
-  prepared_bytes_ += static_cast<std::int64_t>(request.graph.size() + request.sites.size());
-  if (prepared_bytes_ > kMaxPreparedBytes) {
+  const auto bytes = static_cast<std::int64_t>(request.graph.size() + request.sites.size());
+  if (bytes > kMaxPreparedBytes - prepared_bytes_) {
     throw Error(Code::kQuota, "the programs of a session hold at most " +
                                   std::to_string(kMaxPreparedBytes >> 20) +
                                   " MiB together; open another session");
@@ -297,6 +297,7 @@ std::string WorkerSession::run(std::string_view metadata) {
     const auto bad = bad_plans_.find(request.digest);
     throw bad != bad_plans_.end()
         ? bad->second
+    prepared_bytes_ += bytes;
         : Error(Code::kNotFound, "program " + request.digest.hex() + " was not prepared here");
   }
   Plan& plan = *found->second;

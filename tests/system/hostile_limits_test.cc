@@ -78,3 +78,25 @@ TEST_CASE("Hostile: ten thousand opens stop at a limit that leaves room for othe
   CHECK(last == Code::kQuota);
   world.check_alive();
 }
+
+TEST_CASE("Hostile: a program that was refused counted against the session's bytes") {
+  const Hostile world;
+  RawDriver raw = world.open();
+  // About 15/16 MiB each.
+  const auto large = [](std::int64_t number) {
+    Graph graph = small_graph();
+    graph.ops[0].attrs["value"] = Tensor::scalar<std::int64_t>(number);
+    const auto constant = Tensor::of<std::uint8_t>({65'000}, std::vector<std::uint8_t>(65'000));
+    for (int i = 0; i < 15; ++i) {
+      graph.ops.push_back({"constant", "alice", {}, {{"value", constant}}, {}});
+    }
+    return encode(prepare_of(graph));
+  };
+  std::int64_t taken = 0;
+  RawReply reply = raw.call(Kind::kPrepare, large(taken));
+  while (!reply.failed()) reply = raw.call(Kind::kPrepare, large(++taken));
+  CHECK(taken >= 16);
+  CHECK(reply.error().code() == Code::kQuota);
+  CHECK(raw.call(Kind::kPrepare, large(taken + 1)).error().code() == Code::kQuota);
+  CHECK_FALSE(raw.call(Kind::kPrepare, encode(prepare_of(small_graph()))).failed());
+}
