@@ -168,6 +168,12 @@ std::uint64_t DriverConnection::submit(const std::string& name, Kind kind, std::
   return add(worker, kind, metadata, std::move(done));
 }
 
+std::uint64_t DriverConnection::last_sequence(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const Worker& worker = find(name);
+  return worker.first_sequence + worker.ordered.size() - 1;
+}
+
 std::string DriverConnection::call(const std::string& name, Kind kind, std::string metadata,
                                    milliseconds timeout, std::uint64_t* request) {
   struct Answer {

@@ -59,6 +59,9 @@ class DriverConnection : private ControlEvents {
   // lost with.
   std::uint64_t submit(const std::string& worker, Kind kind, std::string metadata, Done done);
 
+  // The last ordered request so far; 0: none. Errors: kInvalid for an unknown worker.
+  std::uint64_t last_sequence(const std::string& worker);
+
   // submit() and wait. `request` is told the request's id. Errors: the reply's; kTimeout.
   std::string call(const std::string& worker, Kind kind, std::string metadata,
                    std::chrono::milliseconds timeout, std::uint64_t* request = nullptr);

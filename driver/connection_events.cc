@@ -81,7 +81,7 @@ void DriverConnection::on_packet(const std::string& name, Worker& worker, const 
       if (options_.tool) return resume(worker, 1);
       worker.state = State::kOpening;
       const OpenRequest open{worker.generation, static_cast<std::uint32_t>(options_.lease.count()),
-                             workers(), process_};
+                             process_};
       return send_now(worker, Kind::kOpen, encode(open));
     }
     case Kind::kOpen: {

@@ -283,6 +283,7 @@ Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
   try {
     FetchRequest request;
     request.uri = ref.uri().str();
+    request.after = state_->connection.last_sequence(party);
     const auto reply = decode<FetchReply>(
         state_->connection.call(party, Kind::kFetch, encode(request), timeout, &id));
     if (!reply.bulk) {
@@ -305,6 +306,7 @@ Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
 DescribeReply Session::describe(const Ref& ref) {
   DescribeRequest request;
   request.uri = ref.uri().str();
+  request.after = state_->connection.last_sequence(ref.party());
   return decode<DescribeReply>(
       state_->connection.call(ref.party(), Kind::kDescribe, encode(request), kQueryTimeout));
 }

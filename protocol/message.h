@@ -109,8 +109,9 @@ struct HelloReply {
 struct OpenRequest {
   std::uint64_t generation = 0;  // 0: a new session; else: resume, must be the worker's generation
   std::uint32_t lease_ms = 0;    // 0: the worker's default
-  std::vector<std::string> parties;  // the workers of the session, for messages about waits
-  std::uint64_t process = 0;         // drawn by each process of the driver; the same on reconnects
+  // Drawn by each process of the driver, and the same on reconnects: bytes of an older process are
+  // not taken for this one's, and an open whose reply was lost may come again. 0: nameless.
+  std::uint64_t process = 0;
 };
 struct OpenReply {
   std::uint64_t generation = 0;
@@ -155,7 +156,7 @@ struct PutRequest {
   std::string head;  // value_bytes.h
   std::string body;  // empty when bulk
   std::uint64_t bytes = 0;
-  bool bulk = false;  // the body comes over the data plane, tag {request, 0, 0}
+  bool bulk = false;  // the body comes over the data plane, tag {sequence, 0, 0}
 };
 struct PutReply {
   Digest lineage;
@@ -163,7 +164,9 @@ struct PutReply {
 
 struct FetchRequest {
   std::string uri;
-  std::uint32_t timeout_ms = 0;  // 0: the worker's default
+  // The last ordered request before it: until that has been executed, an object that does not exist
+  // is waited for.
+  std::uint64_t after = 0;
 };
 struct FetchReply {
   std::string head;
@@ -175,6 +178,7 @@ struct FetchReply {
 struct DescribeRequest {
   std::string uri;  // one of the two
   std::string dataset;
+  std::uint64_t after = 0;  // as in FetchRequest
 };
 struct DescribeReply {
   Type type;

@@ -56,7 +56,8 @@ void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
     return deliver(conn, packet.header, session, std::move(object));
   }
   session->when_ready(
-      uri, [this, conn, header = packet.header, session, uri](std::optional<Object> object) {
+      uri, request.after,
+      [this, conn, header = packet.header, session, uri](std::optional<Object> object) {
         if (object) {
           deliver(conn, header, session, std::move(object));
         } else {
@@ -137,10 +138,11 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
   if (const auto object = session->find(uri)) {
     return reply(conn, packet.header, kReply, encode(description(*object)));
   }
-  session->when_ready(uri, [this, conn, header = packet.header, uri](std::optional<Object> object) {
-    if (!object) return fail(conn, header, not_found(uri.str()));
-    reply(conn, header, kReply, encode(description(*object)));
-  });
+  session->when_ready(uri, request.after,
+                      [this, conn, header = packet.header, uri](std::optional<Object> object) {
+                        if (!object) return fail(conn, header, not_found(uri.str()));
+                        reply(conn, header, kReply, encode(description(*object)));
+                      });
 }
 
 void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {

@@ -118,7 +118,13 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
   if (id == SessionId{}) throw Error(Code::kInvalid, "a session needs a name of 16 random bytes");
   auto at = sessions_.find(id);
   const bool mine = at != sessions_.end() && at->second.session->driver() == peer.principal;
-  if (request.generation == 0) {
+  // The reply was lost, so the process that opened or resumed the session asks again.
+  const bool again = mine && request.process != 0 &&
+                     request.process == at->second.session->process() &&
+                     request.generation + 1 == at->second.generation;
+  if (again) {
+    // As it is.
+  } else if (request.generation == 0) {
     if (at != sessions_.end() && !(mine && at->second.session->conn() == conn)) {
       throw Error(Code::kSessionOver, "a session of this name exists; choose a fresh one");
     }

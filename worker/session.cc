@@ -64,10 +64,12 @@ void WorkerSession::enqueue(const Header& header, std::string_view metadata) {
         held_bytes_ >= kMaxSessionBytes) {
       throw Error(Code::kOverloaded, "too many requests wait in this session; acknowledge replies");
     }
+    const bool awake = !jobs_.empty();  // or was just woken
     last_sequence_ = header.sequence;
     jobs_.push_back({header, std::string(metadata)});
     held_bytes_ += std::ssize(metadata);
-    if (jobs_.size() > 1) return;  // the thread is awake, or was just woken
+    queue_fences();
+    if (awake) return;
   }
   wake_.notify_one();
 }
@@ -110,11 +112,20 @@ std::optional<Object> WorkerSession::find(const Uri& uri) const {
   return object;
 }
 
-void WorkerSession::when_ready(const Uri& uri, std::function<void(std::optional<Object>)> ready) {
+void WorkerSession::queue_fences() {
+  const auto end = parked_.upper_bound(last_sequence_);
+  for (auto at = parked_.begin(); at != end; ++at) {
+    jobs_.push_back({.header = {}, .metadata = {}, .fence = at->second});
+  }
+  parked_.erase(parked_.begin(), end);
+}
+
+void WorkerSession::when_ready(const Uri& uri, std::uint64_t after,
+                               std::function<void(std::optional<Object>)> ready) {
   bool over = false;
   {
     const std::lock_guard lock(mutex_);
-    if (static_cast<std::int64_t>(jobs_.size()) >= kMaxQueuedRequests) {
+    if (static_cast<std::int64_t>(jobs_.size() + parked_.size()) >= kMaxQueuedRequests) {
       throw Error(Code::kOverloaded, "too many requests wait in this session");
     }
     over = closed_;
@@ -122,7 +133,8 @@ void WorkerSession::when_ready(const Uri& uri, std::function<void(std::optional<
       const std::uint64_t fence = next_fence_++;
       waiters_[uri.str()].push_back({fence, std::move(ready)});
       has_waiters_ = true;
-      jobs_.push_back({.header = {}, .metadata = uri.str(), .fence = fence});
+      parked_.emplace(after, fence);
+      queue_fences();
     }
   }
   if (over) {
@@ -182,6 +194,13 @@ bool WorkerSession::try_inline(const Header& header, std::string_view metadata) 
   }
   execute(header, metadata);
   flush();
+  bool waited_for = false;
+  {
+    const std::lock_guard lock(mutex_);
+    queue_fences();
+    waited_for = !jobs_.empty();
+  }
+  if (waited_for) wake_.notify_one();
   return true;
 }
 
@@ -219,6 +238,7 @@ void WorkerSession::work() {
     const std::lock_guard lock(mutex_);
     waiters.swap(waiters_);
     jobs_.clear();
+    parked_.clear();
   }
   for (auto& [uri, list] : waiters) {
     for (Waiter& waiter : list) waiter.ready(std::nullopt);
@@ -277,6 +297,7 @@ std::string WorkerSession::prepare(std::string_view metadata) {
       throw Error(Code::kInvalid, "this program has no part at " + parts_.party);
     }
     plans_.emplace(request.digest, std::move(plan));
+    prepared_bytes_ += bytes;
   } catch (const Error& error) {
     // Runs of it are on their way already: they fail with this error.
     bad_plans_.insert_or_assign(request.digest, error.at_party(parts_.party));
@@ -297,7 +318,6 @@ std::string WorkerSession::run(std::string_view metadata) {
     const auto bad = bad_plans_.find(request.digest);
     throw bad != bad_plans_.end()
         ? bad->second
-    prepared_bytes_ += bytes;
         : Error(Code::kNotFound, "program " + request.digest.hex() + " was not prepared here");
   }
   Plan& plan = *found->second;

@@ -46,6 +46,7 @@ class WorkerSession {
   // bytes an older process owes is given up.
   void attach(ConnId conn, std::uint64_t process);
   ConnId conn() const { return conn_; }
+  std::uint64_t process() const { return process_; }
   // What the link calls that process.
   std::string driver_link() const { return driver_peer(id_, process_); }
 
@@ -64,9 +65,10 @@ class WorkerSession {
   void cancel(std::uint64_t task);
 
   // Errors: kOverloaded when too many requests wait. Calls `ready` once, on any thread: with the
-  // object as soon as it exists, or with nothing when all that was queued before has run and it
-  // does not.
-  void when_ready(const Uri& uri, std::function<void(std::optional<Object>)> ready);
+  // object as soon as it exists, or with nothing when all that was queued before, and the ordered
+  // request `after`, has run and it does not.
+  void when_ready(const Uri& uri, std::uint64_t after,
+                  std::function<void(std::optional<Object>)> ready);
   // An object of this session by URI; another's is as good as none.
   std::optional<Object> find(const Uri& uri) const;
 
@@ -109,6 +111,7 @@ class WorkerSession {
   void reply(const Header& header, std::uint16_t flags, std::string_view metadata);
   void flush();
   void pass_fence(std::uint64_t fence);
+  void queue_fences();  // REQUIRES: mutex_ held; of what last_sequence_ has reached
 
   Parts& parts_;
   const std::string driver_;
@@ -125,6 +128,7 @@ class WorkerSession {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
+  std::multimap<std::uint64_t, std::uint64_t> parked_;  // sequence to come -> fence behind it
   std::deque<std::pair<std::uint64_t, std::string>> replies_;  // by sequence, ascending
   std::int64_t held_bytes_ = 0;                                // of jobs_ and replies_
   std::set<std::uint64_t> bulk_fetches_;                       // request ids, the latest

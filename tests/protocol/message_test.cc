@@ -44,7 +44,7 @@ std::map<std::string, Known> messages() {
   all["error"] = known(wire_error());
   all["hello"] = known(HelloRequest{1, 2, {"a", "b"}});
   all["hello reply"] = known(HelloReply{"alice", 1, 9, {"a"}, 7001});
-  all["open"] = known(OpenRequest{1, 30000, {"alice", "bob"}, 6});
+  all["open"] = known(OpenRequest{1, 30000, 6});
   all["open reply"] = known(OpenReply{2, 3, 4, 5});
   all["heartbeat reply"] = known(HeartbeatReply{8});
   all["prepare"] = known(PrepareRequest{digest(1), "graph", "sites"});
@@ -55,7 +55,7 @@ std::map<std::string, Known> messages() {
   all["put reply"] = known(PutReply{digest(5)});
   all["fetch"] = known(FetchRequest{kUri, 10});
   all["fetch reply"] = known(FetchReply{"head", "", 1 << 20, true});
-  all["describe"] = known(DescribeRequest{kUri, "iris"});
+  all["describe"] = known(DescribeRequest{kUri, "iris", 11});
   all["describe reply"] =
       known(DescribeReply{kType, "{alice/x}", digest(6), "failed", "ab", "out", 48, wire_error()});
   all["list"] = known(ListRequest{true, "iris"});

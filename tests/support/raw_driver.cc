@@ -95,10 +95,10 @@ RawReply RawDriver::hello() {
   return reply;
 }
 
-RawReply RawDriver::open(const SessionId& id) {
+RawReply RawDriver::open(const SessionId& id, const OpenRequest& request) {
   session = id;
   next_sequence = 1;
-  return call(Kind::kOpen, encode(OpenRequest{}));
+  return call(Kind::kOpen, encode(request));
 }
 
 }  // namespace curia

@@ -43,7 +43,7 @@ class RawDriver {
 
   // hello, and open of a new session with this id.
   RawReply hello();
-  RawReply open(const SessionId& id);
+  RawReply open(const SessionId& id, const OpenRequest& request = {});
 
   SessionId session{};
   std::uint64_t epoch = 0;

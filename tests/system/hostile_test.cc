@@ -104,9 +104,69 @@ TEST_CASE("Hostile: what is sent again or in another order is executed once, in 
   }
   Header stale = raw.header(Kind::kDescribe);
   ++stale.epoch;
-  CHECK(raw.call(stale, encode(DescribeRequest{"", "x"})).error().code() == Code::kStaleEpoch);
+  CHECK(raw.call(stale, encode(DescribeRequest{"", "x", 0})).error().code() == Code::kStaleEpoch);
   CHECK(stat_of(raw, "runs") == before + 3);
   world.check_alive();
+}
+
+TEST_CASE("Hostile: a result of a run that has yet to come was said not to exist") {
+  const Hostile world;
+  RawDriver raw = world.open();
+  const PrepareRequest program = prepare_of(small_graph());
+  const RunRequest run = run_of(program, 1);
+  const Header fetch = raw.header(Kind::kFetch);
+  raw.send(frame_of(fetch, encode(FetchRequest{run.outputs[0], 2})));
+  const Header describe = raw.header(Kind::kDescribe);
+  raw.send(frame_of(describe, encode(DescribeRequest{run.outputs[0], "", 2})));
+  // Behind the run, and named by nothing: waits for the run, not for ever.
+  const Header never = raw.header(Kind::kFetch);
+  raw.send(frame_of(never, encode(FetchRequest{Uri::fresh().str(), 2})));
+  // One that does not wait overtakes them all.
+  const RawReply now = raw.call(Kind::kFetch, encode(FetchRequest{run.outputs[0], 0}));
+  CHECK(now.error().code() == Code::kNotFound);
+  std::string both;
+  for (const auto& [kind, metadata] :
+       {std::pair{Kind::kPrepare, encode(program)}, std::pair{Kind::kRun, encode(run)}}) {
+    Header header = raw.header(kind);
+    header.sequence = raw.next_sequence++;
+    both += frame_of(header, metadata);
+  }
+  raw.send(both);
+  std::map<std::uint64_t, RawReply> replies;
+  while (replies.size() < 5) {
+    auto reply = raw.recv();
+    REQUIRE(reply);
+    const std::uint64_t request = reply->header.request;
+    replies.emplace(request, std::move(*reply));
+  }
+  CHECK_FALSE(replies.at(fetch.request).failed());
+  CHECK(decode<DescribeReply>(replies.at(describe.request).metadata).state == "ready");
+  CHECK(replies.at(never.request).error().code() == Code::kNotFound);
+}
+
+TEST_CASE("Hostile: an open whose reply was lost ended the session when it came again") {
+  const Hostile world;
+  const SessionId id = Hostile::fresh_id();
+  const auto generation_of = [](const RawReply& reply) {
+    return reply.failed() ? 0 : decode<OpenReply>(reply.metadata).generation;
+  };
+  const auto open = [&](const OpenRequest& request) {
+    RawDriver raw = world.client("dora");
+    REQUIRE_FALSE(raw.hello().failed());
+    return raw.open(id, request);
+  };
+  CHECK(generation_of(open({0, 0, 7})) == 1);
+  CHECK(generation_of(open({0, 0, 7})) == 1);
+  CHECK(generation_of(open({1, 0, 7})) == 2);
+  CHECK(generation_of(open({1, 0, 7})) == 2);
+  CHECK(open({0, 0, 7}).error().code() == Code::kSessionOver);
+  CHECK(open({1, 0, 8}).error().code() == Code::kSessionOver);
+  CHECK(generation_of(open({2, 0, 8})) == 3);
+  CHECK(generation_of(open({2, 0, 8})) == 3);
+  CHECK(open({2, 0, 7}).error().code() == Code::kSessionOver);
+  // A process without a name is not known again.
+  CHECK(generation_of(open({3, 0, 0})) == 4);
+  CHECK(open({3, 0, 0}).error().code() == Code::kSessionOver);
 }
 
 TEST_CASE("Hostile: another's session answers exactly as one that does not exist") {
@@ -121,7 +181,7 @@ TEST_CASE("Hostile: another's session answers exactly as one that does not exist
   const SessionId own = mallory.session;
   const std::vector<std::pair<Kind, std::string>> requests = {
       {Kind::kFetch, encode(FetchRequest{put.uri, 0})},
-      {Kind::kDescribe, encode(DescribeRequest{put.uri, ""})},
+      {Kind::kDescribe, encode(DescribeRequest{put.uri, "", 0})},
       {Kind::kList, encode(ListRequest{})},
       {Kind::kRelease, encode(ReleaseRequest{{put.uri}})},
       {Kind::kCancel, encode(CancelRequest{})},
@@ -147,10 +207,10 @@ TEST_CASE("Hostile: another's session answers exactly as one that does not exist
   for (const std::uint64_t generation : {0, 1, 2}) {
     Header header = mallory.header(Kind::kOpen);
     header.session = dora.session;
-    CHECK(mallory.call(header, encode(OpenRequest{generation, 0, {}})).error().code() ==
+    CHECK(mallory.call(header, encode(OpenRequest{generation, 0, 0})).error().code() ==
           Code::kSessionOver);
   }
-  CHECK_FALSE(dora.call(Kind::kDescribe, encode(DescribeRequest{"", "x"})).failed());
+  CHECK_FALSE(dora.call(Kind::kDescribe, encode(DescribeRequest{"", "x", 0})).failed());
   // A guessed name, in mallory's own session.
   mallory.session = own;
   std::string unknown = put.uri;
@@ -160,7 +220,7 @@ TEST_CASE("Hostile: another's session answers exactly as one that does not exist
     for (const std::string& uri : {put.uri, unknown}) {
       const RawReply reply =
           mallory.call(kind, kind == Kind::kFetch ? encode(FetchRequest{uri, 0})
-                                                  : encode(DescribeRequest{uri, ""}));
+                                                  : encode(DescribeRequest{uri, "", 0}));
       CHECK(reply.error().code() == Code::kNotFound);
       std::string text = reply.error().what();
       answers.push_back(text.replace(text.find(uri), uri.size(), "URI"));
@@ -168,7 +228,7 @@ TEST_CASE("Hostile: another's session answers exactly as one that does not exist
     CHECK(answers[0] == answers[1]);
   }
   CHECK_FALSE(mallory.call(Kind::kRelease, encode(ReleaseRequest{{put.uri}})).failed());
-  CHECK_FALSE(dora.call(Kind::kDescribe, encode(DescribeRequest{put.uri, ""})).failed());
+  CHECK_FALSE(dora.call(Kind::kDescribe, encode(DescribeRequest{put.uri, "", 0})).failed());
   world.check_alive();
 }
 
@@ -240,7 +300,7 @@ TEST_CASE("Hostile: programs, runs and names that are wrong are refused one by o
         std::string(60'000, '\xff')}) {
     INFO(uri.substr(0, 40));
     CHECK(raw.call(Kind::kFetch, encode(FetchRequest{uri, 0})).error().code() == Code::kInvalid);
-    CHECK(raw.call(Kind::kDescribe, encode(DescribeRequest{uri, ""})).error().code() ==
+    CHECK(raw.call(Kind::kDescribe, encode(DescribeRequest{uri, "", 0})).error().code() ==
           Code::kInvalid);
     CHECK(raw.call(Kind::kRelease, encode(ReleaseRequest{{uri}})).error().code() == Code::kInvalid);
     RunRequest named = run_of(good, ++task);
