@@ -5,6 +5,7 @@ import tempfile
 import unittest
 
 import arrows
+import clocks
 import file_size
 
 
@@ -38,6 +39,16 @@ class Layout(unittest.TestCase):
     def test_a_long_file_is_found(self):
         self.write("store/big.cc", "\n" * 401)
         self.assertIn("store/big.cc has 401 lines", next(file_size.check(self.root)))
+
+    def test_a_lease_by_the_wall_clock_is_found(self):
+        self.write("worker/server.h", "using Clock = std::chrono::steady_clock;\nauto now = std::chrono::system_clock::now();\n")
+        found = [problem for problem in clocks.check(self.root) if "can go" not in problem]
+        self.assertEqual(len(found), 1)
+        self.assertIn("worker/server.h:2: system_clock", found[0])
+
+    def test_a_reason_without_a_wall_clock_can_go(self):
+        self.write("worker/policy.cc", "int x;\n")
+        self.assertTrue(any("worker/policy.cc does not look" in problem for problem in clocks.check(self.root)))
 
 
 unittest.main()
