@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -148,8 +149,8 @@ void ProcessCluster::write_config(const std::string& party) const {
   std::string peers;
   for (const auto& [peer, port] : ports_) {
     if (peer == party) continue;
-    peers += (peers.empty() ? "" : ", ") + in_quotes(peer) +
-             ": {\"control\": \"127.0.0.1:" + std::to_string(port.control) +
+    peers += (peers.empty() ? "" : ", ") + in_quotes(peer) + ": {\"control\": \"" +
+             parties_.at(peer).peer_host + ":" + std::to_string(port.control) +
              "\", \"key\": " + in_quotes(keys_.at(peer)) + "}";
   }
   std::string datasets;
@@ -183,8 +184,6 @@ std::string ProcessCluster::control_endpoint(const std::string& party) const {
   return "tcp://127.0.0.1:" + std::to_string(ports_.at(party).control);
 }
 
-int ProcessCluster::data_port(const std::string& party) const { return ports_.at(party).data; }
-
 std::string ProcessCluster::public_key(const std::string& party) const { return keys_.at(party); }
 
 Session ProcessCluster::connect(const std::string& driver, const ConnectionOptions& options) const {
@@ -216,7 +215,10 @@ void ProcessCluster::start(const std::string& party) {
   const std::string program = worker != nullptr ? worker : "build/worker/curia-worker";
   const std::string config = config_file(party);
   const std::string out = folder_ + "/" + party + ".log";
+  const auto files = static_cast<rlim_t>(parties_.at(party).max_files);
   const pid_t pid = forker_->fork([&] {
+    const rlimit most{files, files};
+    if (files != 0 && ::setrlimit(RLIMIT_NOFILE, &most) != 0) return;
     const int fd = ::open(out.c_str(), O_CREAT | O_APPEND | O_WRONLY, 0600);
     ::dup2(fd, 1);
     ::dup2(fd, 2);

@@ -19,6 +19,9 @@ namespace curia {
 struct ProcessParty {
   std::map<std::string, std::string> csv;  // dataset name -> CSV text
   std::string grants = "[]";
+  // Where the other parties look for it; a proxy may listen there at the same ports.
+  std::string peer_host = "127.0.0.1";
+  int max_files = 0;  // descriptors the worker may have open; 0: as many as this process
   std::map<std::string, std::string> extra;  // further fields: name -> JSON
 };
 
@@ -37,7 +40,8 @@ class ProcessCluster {
   const std::string& folder() const { return folder_; }
   std::string config_file(const std::string& party) const;
   std::string control_endpoint(const std::string& party) const;
-  int data_port(const std::string& party) const;
+  int control_port(const std::string& party) const { return ports_.at(party).control; }
+  int data_port(const std::string& party) const { return ports_.at(party).data; }
   std::string public_key(const std::string& party) const;
   pid_t pid(const std::string& party) const { return pids_.at(party); }
 

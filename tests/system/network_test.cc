@@ -4,71 +4,11 @@
 #include <algorithm>
 #include <thread>
 
-#include "driver/cluster.h"
-#include "tests/support/process_cluster.h"
-#include "tests/support/tcp_proxy.h"
-#include "tests/system/helpers.h"
+#include "tests/system/detour.h"
 
 using namespace curia;
 
 namespace {
-
-using Way = TcpProxy::Way;
-
-std::map<std::string, ProcessParty> parties() {
-  std::map<std::string, ProcessParty> two;
-  two["alice"] = {};
-  two["bob"] = {};
-  return two;
-}
-
-int port_of(const std::string& endpoint) {
-  return std::stoi(endpoint.substr(endpoint.rfind(':') + 1));
-}
-
-// Dials through a proxy whatever the worker says its port is.
-class DetourDialer : public Dialer {
- public:
-  DetourDialer(Dialer& inner, int port) : inner_(inner), port_(port) {}
-  std::uint16_t port() const override { return inner_.port(); }
-  bool connected(const std::string& peer) const override { return inner_.connected(peer); }
-  DialOffer make_offer() override { return inner_.make_offer(); }
-  DialGrant grant(const std::string& peer, const DialOffer& offer) override {
-    return inner_.grant(peer, offer);
-  }
-  void dial(const std::string& peer, const std::string& host, std::uint16_t, const DialOffer& offer,
-            const DialGrant& grant) override {
-    inner_.dial(peer, host, static_cast<std::uint16_t>(port_), offer, grant);
-  }
-
- private:
-  Dialer& inner_;
-  const int port_;
-};
-
-// A cluster of which dora reaches alice only through the proxies.
-struct Detour {
-  ProcessCluster cluster{parties()};
-  TcpProxy control{port_of(cluster.control_endpoint("alice"))};
-  TcpProxy data{cluster.data_port("alice")};
-
-  Session connect(const ConnectionOptions& options = {}) {
-    ClusterConfig config = read_cluster_config(cluster.cluster_file());
-    config.parties.erase("bob");
-    config.parties.at("alice").control = "127.0.0.1:" + std::to_string(control.port());
-    Wiring wiring = wire(config);
-    wiring.make_link = [make = wiring.make_link, port = data.port()](const std::string& self) {
-      struct Both {
-        Both(SessionLink made, int to) : inner(std::move(made)), dialer(*inner.dialer, to) {}
-        SessionLink inner;
-        DetourDialer dialer;
-      };
-      auto both = std::make_shared<Both>(make(self), port);
-      return SessionLink{std::shared_ptr<Link>(both, both->inner.link.get()), &both->dialer};
-    };
-    return {std::move(wiring), options};
-  }
-};
 
 // Each run adds one to what the run before it left, so a lost, doubled or reordered one shows.
 constexpr int kRuns = 2000;
@@ -95,17 +35,6 @@ struct Chain {
   PreparedPtr step;
 };
 
-std::vector<double> big_values() {
-  std::vector<double> values(8 << 20);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i) * 0.25;
-  return values;
-}
-
-bool same(const Value& value, const std::vector<double>& expected) {
-  const auto found = value.tensor().as<double>();
-  return std::equal(found.begin(), found.end(), expected.begin(), expected.end());
-}
-
 }  // namespace
 
 TEST_CASE("Network: runs on a control connection that is cut again and again happen once each") {
@@ -119,7 +48,8 @@ TEST_CASE("Network: runs on a control connection that is cut again and again hap
   chain.check();
 }
 
-TEST_CASE("Network: after five seconds without a network every run has happened once") {
+TEST_CASE(
+    "Network: after so long without a network that all was given up, every run has happened once") {
   Detour world;
   Session session = world.connect();
   Chain chain(session);
@@ -128,9 +58,8 @@ TEST_CASE("Network: after five seconds without a network every run has happened 
   world.control.freeze(Way::kBack, true);
   world.control.hold_new(true);
   chain.run(kRuns / 2);
-  const auto until = std::chrono::steady_clock::now() + Seconds(5);
-  CHECK_FALSE(eventually([&] { return false; }, Seconds(5)));
-  CHECK(std::chrono::steady_clock::now() >= until);
+  // The driver gives the silent connection up and asks for a new one, which gets no answer either.
+  CHECK(eventually([&] { return world.control.holds_one(); }));
   world.control.freeze(Way::kForth, false);
   world.control.freeze(Way::kBack, false);
   world.control.hold_new(false);
