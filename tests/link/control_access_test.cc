@@ -280,6 +280,20 @@ TEST_CASE("Control: while nobody answers for the keys, nobody gets in") {
   CHECK(got == (answering ? "attack" : ""));
 }
 
+TEST_CASE("Control: when who answers for the keys ends, those inside stay and nobody new gets in") {
+  BareServer bare(true);
+  secure_server(bare.router, bare.keys);
+  const std::string endpoint = bare.bind();
+  Intruder inside(bare.client, endpoint, bare.keys.public_key);
+  REQUIRE(bare.receive([&] { return inside.refused(); }) == "attack");
+  bare.zap.reset();
+  Intruder late(bare.client, endpoint, bare.keys.public_key);
+  CHECK(bare.receive([&] { return late.refused(); }) == "");
+  CHECK_FALSE(inside.refused());
+  inside.client.send(inside.conn, text_frames("still here"));
+  CHECK(bare.receive([&] { return inside.refused(); }) == "still here");
+}
+
 TEST_CASE("Control: an unknown key gets in where the domain is not enforced") {
   BareServer bare(false);
   bool enforced = false;

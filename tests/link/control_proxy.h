@@ -18,9 +18,12 @@ namespace curia {
 
 class Proxy {
  public:
-  // Carries `budget` bytes from the client to the server, then resets both connections.
-  explicit Proxy(int server_port, std::size_t budget = std::numeric_limits<std::size_t>::max())
-      : budget_(budget), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  static constexpr auto kNoEnd = std::numeric_limits<std::size_t>::max();
+
+  // Carries `budget` bytes from the client to the server, or `back` the other way, then resets both
+  // connections.
+  explicit Proxy(int server_port, std::size_t budget = kNoEnd, std::size_t back = kNoEnd)
+      : budget_{budget, back}, listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address = loopback(0);
     bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
     listen(listener_, 1);
@@ -85,25 +88,25 @@ class Proxy {
         poll(&stop, 1, -1);
         return;
       }
-      const bool counted = from == client;
-      const std::size_t room = counted ? std::min(budget_, sizeof buffer) : sizeof buffer;
+      std::size_t& budget = budget_[from == client ? 0 : 1];
+      const std::size_t room = std::min(budget, sizeof buffer);
       if (room == 0) return;
       const ssize_t got = recv(from, buffer, room, 0);
       if (got <= 0) return;
-      if (counted) budget_ -= static_cast<std::size_t>(got);
-      const int to = counted ? server : client;
+      if (budget != kNoEnd) budget -= static_cast<std::size_t>(got);
+      const int to = from == client ? server : client;
       if (::send(to, buffer, static_cast<std::size_t>(got), MSG_NOSIGNAL) != got) return;
-      if (budget_ == 0) {
+      if (budget == 0) {
         // What was carried is to arrive before the reset, which would overtake it.
-        shutdown(server, SHUT_WR);
-        while (recv(server, buffer, sizeof buffer, 0) > 0) {
+        shutdown(to, SHUT_WR);
+        while (recv(to, buffer, sizeof buffer, 0) > 0) {
         }
         return;
       }
     }
   }
 
-  std::size_t budget_;
+  std::size_t budget_[2];  // to the server, to the client
   const int listener_;
   int port_ = 0;
   int stop_[2] = {-1, -1};

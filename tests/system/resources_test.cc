@@ -1,6 +1,7 @@
 // What a worker does when memory or descriptors run out, and with what is taken away under a
 // reader.
 #include <doctest/doctest.h>
+#include <signal.h>
 
 #include <filesystem>
 #include <thread>
@@ -97,6 +98,40 @@ TEST_CASE("Resources: a value that is released while it is fetched arrives whole
   releaser.join();
   CHECK(same(back, values));
   CHECK(error_of([&] { session.fetch(ref, Seconds(60)); }).code() == Code::kNotFound);
+}
+
+TEST_CASE("Resources: a fetch behind requests that were refused as too many was NOT_FOUND") {
+  ProcessCluster cluster({{"alice", {}}, {"bob", {}}});
+  Session session = cluster.connect();
+  Session watcher = cluster.connect("mallory", {.tool = true});
+  check_works(session, "bob", "alice");
+  cluster.signal("bob", SIGSTOP);
+  Program waits("waits");
+  waits.output("total", sum(numbers(waits, "bob", {1}).to("alice")));
+  const Refs waiting = session.run(waits);
+  // More than the session may have waiting at alice (32 MiB).
+  std::vector<Ref> puts;
+  for (std::int64_t i = 0; i < 1200; ++i) {
+    puts.push_back(
+        session.put("alice", Tensor::of<std::int64_t>({4000}, std::vector<std::int64_t>(4000, i))));
+  }
+  Program last("last");
+  last.output("sum", sum(last.input("x", puts.back().type())));
+  const Ref ref = session.run(last, {{"x", puts.back()}})["sum"];
+  std::jthread goes_on([&] {
+    // Those that fit have come, so the others were refused, and the fetch is behind them.
+    CHECK(eventually([&] {
+      for (const StatusReply& status : watcher.status()) {
+        if (status.party == "alice") return status.queued > 1000;
+      }
+      return false;
+    }));
+    CHECK(eventually([&] { return stat(watcher, "alice", "fetches") >= 2; }));
+    cluster.signal("bob", SIGCONT);
+  });
+  CHECK(session.fetch(ref, Seconds(60)).tensor().as<std::int64_t>()[0] == 1199 * 4000);
+  session.wait(Seconds(60));
+  CHECK(stat(session, "alice", "puts") == 1200);
 }
 
 TEST_CASE("Resources: a worker out of descriptors serves those it has, and recovers") {
