@@ -170,3 +170,23 @@ TEST_CASE("Network: a fetch that timed out does not block the next one") {
   world.data.freeze(Way::kBack, false);
   CHECK(same(session.fetch(ref, Seconds(60)), values));
 }
+
+TEST_CASE("Network: a session whose first connection is reset anywhere works all the same") {
+  Detour world;
+  Way way = Way::kForth;
+  SUBCASE("what the driver sends is cut") {}
+  SUBCASE("what the worker sends is cut") { way = Way::kBack; }
+  // Through the handshake, hello and open, to the first replies.
+  for (std::int64_t at = 0; at < 3200; at += 127) {
+    INFO("behind " << at << " bytes");
+    world.control.cut_next(way, at);
+    Session session = world.connect();
+    const Ref ref =
+        session.put("alice", Tensor::of<std::int64_t>({2}, std::vector<std::int64_t>{3, 4}));
+    Program program("sum");
+    program.output("sum", sum(program.input("x", ref.type())));
+    const Ref total = session.run(program, {{"x", ref}})["sum"];
+    CHECK(session.fetch(total, Seconds(30)).tensor().as<std::int64_t>()[0] == 7);
+    CHECK_NOTHROW(session.wait(Seconds(30)));
+  }
+}
