@@ -1,6 +1,8 @@
 #include "driver/local_store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,18 +28,26 @@ Error failed(const std::string& what, const std::string& path, const std::string
   return Error(Code::kFailed, "cannot " + what + " " + path + ": " + why);
 }
 
-// Is gone again unless it was committed.
+// Locks a file as its writer does. False: somebody else holds it.
+bool lock_file(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+// A file under construction, locked by its writer as long as that lives: so a leftover is known. Is
+// gone again unless it was committed.
 class FreshFile {
  public:
-  // '#' stands in no URI, so a leftover is never taken for a value.
-  explicit FreshFile(std::string path)
-      : path_(std::move(path)), fresh_(path_ + "#" + random_hex(8)) {
-    fd_ = ::open(fresh_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd_ < 0) throw failed("make", fresh_, std::strerror(errno));
+  FreshFile(const std::string& folder, std::string path) : path_(std::move(path)) {
+    struct stat facts {};
+    // Again where a sweep came between making and locking.
+    while (fd_ < 0 || !lock_file(fd_) || ::fstat(fd_, &facts) != 0 || facts.st_nlink == 0) {
+      if (fd_ >= 0) ::close(fd_);
+      fresh_ = folder + "/" + random_hex(16);
+      fd_ = ::open(fresh_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+      if (fd_ < 0) throw failed("make", fresh_, std::strerror(errno));
+    }
   }
   ~FreshFile() {
-    if (fd_ >= 0) ::close(fd_);
     if (!committed_) ::unlink(fresh_.c_str());
+    ::close(fd_);
   }
   FreshFile(const FreshFile&) = delete;
   FreshFile& operator=(const FreshFile&) = delete;
@@ -65,7 +75,7 @@ class FreshFile {
 
  private:
   const std::string path_;
-  const std::string fresh_;
+  std::string fresh_;
   int fd_ = -1;
   bool committed_ = false;
 };
@@ -110,7 +120,23 @@ Table parse_typed_csv(std::string_view text, const std::string& path) {
 LocalStore::LocalStore(std::string folder) : folder_(std::move(folder)) {
   std::error_code error;
   fs::create_directories(folder_, error);
+  if (!error) fs::create_directory(unfinished(), error);
   if (error) throw failed("make the folder", folder_, error.message());
+  sweep();
+}
+
+// '#' stands in no URI, so it is no value's folder.
+std::string LocalStore::unfinished() const { return folder_ + "/#unfinished"; }
+
+void LocalStore::sweep() const {
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(unfinished(), none)) {
+    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) continue;
+    // Under the lock, or its writer could be the one who just made it.
+    if (lock_file(fd)) ::unlink(entry.path().c_str());
+    ::close(fd);
+  }
 }
 
 std::string LocalStore::base(std::string_view uri) const {
@@ -143,8 +169,9 @@ void LocalStore::save(std::string_view uri, const Value& value) const {
   const std::string path = path_of(uri, value.is_table());
   std::error_code error;
   fs::create_directories(fs::path(path).parent_path(), error);
+  if (!error) fs::create_directories(unfinished(), error);
   if (error) throw failed("make the folder of", path, error.message());
-  FreshFile file(path);
+  FreshFile file(unfinished(), path);
   file.write(value.is_table() ? typed_csv(value.table()) : write_npy(value.tensor()));
   file.commit();
   // A value of the other kind that this one replaces.

@@ -21,7 +21,8 @@ namespace curia {
 
 class LocalStore {
  public:
-  // Makes the folder where there is none. Errors: kFailed.
+  // Makes the folder where there is none, and removes what a crash left of unfinished saves.
+  // Errors: kFailed.
   explicit LocalStore(std::string folder);
 
   // uri: a URI, or a name "x" that stands for fs:///x.
@@ -43,6 +44,8 @@ class LocalStore {
   // The file there is, the younger one if there are two; "" if none.
   std::string find(const std::string& base) const;
   std::string base(std::string_view uri) const;
+  std::string unfinished() const;  // the folder of what is being written
+  void sweep() const;
 
   std::string folder_;
 };

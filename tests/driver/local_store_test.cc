@@ -1,7 +1,11 @@
 #include "driver/local_store.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -130,7 +134,43 @@ TEST_CASE("LocalStore: a write that fails leaves the older value and no rest") {
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, ignored);
   CHECK(store.load("v").tensor().as<double>()[1] == 2);
-  CHECK(std::distance(fs::directory_iterator(folder.path + "/fs"), fs::directory_iterator()) == 1);
+  for (const auto& [part, files] : {std::pair{"/fs", 1}, std::pair{"/#unfinished", 0}}) {
+    CHECK(std::distance(fs::directory_iterator(folder.path + part), fs::directory_iterator()) ==
+          files);
+  }
+}
+
+TEST_CASE("LocalStore: what a save that was killed left behind stayed for ever") {
+  const Folder folder;
+  const LocalStore store(folder.path);
+  store.save("v", two(1, 2));
+  const auto unfinished = [&] {
+    return std::distance(fs::directory_iterator(folder.path + "/#unfinished"),
+                         fs::directory_iterator());
+  };
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const rlimit small{4096, 4096};
+    std::signal(SIGXFSZ, SIG_DFL);  // kills who writes more
+    setrlimit(RLIMIT_FSIZE, &small);
+    store.save("v", Tensor::of<double>({100'000}, std::vector<double>(100'000)));
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFSIGNALED(status));
+  CHECK(unfinished() == 1);
+  const std::string theirs = folder.path + "/#unfinished/of-another-process";
+  const int writer = ::open(theirs.c_str(), O_CREAT | O_WRONLY, 0600);
+  REQUIRE(::flock(writer, LOCK_EX) == 0);
+  const LocalStore next(folder.path);
+  CHECK(unfinished() == 1);
+  CHECK(fs::exists(theirs));
+  CHECK(next.load("v").tensor().as<double>()[1] == 2);
+  ::close(writer);
+  const LocalStore last(folder.path);
+  CHECK(unfinished() == 0);
 }
 
 TEST_CASE("LocalStore: a folder that cannot be made is named") {
