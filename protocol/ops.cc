@@ -1,6 +1,7 @@
 #include "protocol/ops.h"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_set>
 
 namespace curia::ops {
@@ -134,6 +135,17 @@ void check_type(const Type& type) {
       refuse("two columns of a table are called " + in_quotes(column.name));
     }
   }
+}
+
+std::int64_t saturating_add(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
+}
+
+std::int64_t saturating_multiply(std::int64_t a, std::int64_t b) {
+  std::int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<std::int64_t>::max()
+                                                : product;
 }
 
 }  // namespace curia::ops

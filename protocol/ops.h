@@ -56,4 +56,8 @@ Shape broadcast_shapes(const TensorType& a, const TensorType& b);
 // distinct, no strings in tensors. Does not look at the device.
 void check_type(const Type& type);
 
+// What is too large for 64 bits stays at the largest number.
+std::int64_t saturating_add(std::int64_t a, std::int64_t b);
+std::int64_t saturating_multiply(std::int64_t a, std::int64_t b);
+
 }  // namespace curia::ops

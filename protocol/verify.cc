@@ -1,10 +1,10 @@
 #include "protocol/verify.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <unordered_set>
 
+#include "protocol/memory.h"
 #include "protocol/op_table.h"
 #include "protocol/ops.h"
 
@@ -19,7 +19,6 @@ constexpr std::int64_t kMaxOperands = 4096;
 // Bounds the memory and time verify itself takes: 50,000 ops on a table of 4096 columns fit a graph
 // of 1 MiB.
 constexpr std::int64_t kMaxTypeBytes = std::int64_t{128} << 20;
-
 using Bytes = std::map<std::string, std::int64_t>;
 
 std::string number(std::int64_t value) { return std::to_string(value); }
@@ -32,38 +31,9 @@ std::string counted(std::int64_t count, const std::string& noun) {
 // What a region costs, beside its types.
 struct Cost {
   std::int64_t steps = 0;
-  Bytes own;   // its results so far
+  Bytes own;   // what lives now, without parameters that are values around the region
   Bytes peak;  // the most so far, with the regions of one op inside
 };
-
-std::int64_t held_bytes(const Type& type) {
-  if (type.is_tensor()) return std::max<std::int64_t>(byte_count(type.tensor()), 0);
-  std::int64_t row = 0;
-  for (const ColumnType& column : type.table().columns) {
-    row += column.dtype == DType::kString ? 8 : dtype_bytes(column.dtype);  // offsets only
-  }
-  return std::max<std::int64_t>(type.table().rows, 0) * row;
-}
-
-std::int64_t type_bytes(const Type& type) {
-  std::int64_t bytes = static_cast<std::int64_t>(sizeof(Type) + type.device.size());
-  if (type.is_tensor()) return bytes + ops::rank(type.tensor()) * 8;
-  for (const ColumnType& column : type.table().columns) {
-    bytes += static_cast<std::int64_t>(sizeof(ColumnType) + column.name.size());
-  }
-  return bytes;
-}
-
-std::int64_t saturating_add(std::int64_t a, std::int64_t b) {
-  std::int64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
-}
-
-std::int64_t saturating_multiply(std::int64_t a, std::int64_t b) {
-  std::int64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<std::int64_t>::max()
-                                                : product;
-}
 
 std::int64_t count_ops(const std::vector<Op>& ops, std::int64_t depth) {
   if (depth > kMaxRegionDepth) {
@@ -87,8 +57,13 @@ class Verifier {
     }
     if (!graph_.name.empty()) check_name(graph_.name, "graph");
     Cost cost;
+    top_ = &cost;
     inputs(cost);
-    body(graph_.ops, false, out_.body, cost);
+    std::vector<ValueId> ends;
+    for (const GraphOutput& output : graph_.outputs) ends.push_back(output.value);
+    Lives lives = lives_of(graph_.ops, ends);
+    for (ValueId id = 0; id < graph_.inputs.size(); ++id) lives.kept.insert(id);
+    body(graph_.ops, false, graph_.inputs.size(), lives, out_.body, cost);
     outputs();
     out_.steps = cost.steps;
     out_.bytes = std::move(cost.peak);
@@ -110,6 +85,7 @@ class Verifier {
         refuse("input " + in_quotes(input.name) + ": " + error.message());
       }
       hold(cost, input.type);
+      out_.input_bytes[input.type.device] += held_bytes(input.type);
     }
   }
 
@@ -163,22 +139,44 @@ class Verifier {
     raise_peak(cost, type.device, own);
   }
 
+  // What ops[i] used for the last time goes, and what nobody uses. Of the parameters, from
+  // `foreign` on, nothing was held; results follow.
+  void let_go(const std::vector<Op>& ops, std::size_t i, std::size_t foreign, Lives& lives,
+              const TypedRegion& typed, Cost& cost) const {
+    const auto go = [&](ValueId id) {
+      if (id < typed.ops[0].first_result && id >= foreign) return;
+      if (!lives.kept.contains(id)) cost.own[typed.types[id].device] -= held_bytes(typed.types[id]);
+    };
+    for (const ValueId id : ops[i].operands) {
+      const auto at = lives.last_use.find(id);
+      if (at == lives.last_use.end() || at->second != i) continue;
+      lives.last_use.erase(at);  // it may be an operand twice
+      go(id);
+    }
+    for (ValueId id = typed.ops[i].first_result; id < typed.types.size(); ++id) {
+      if (!lives.last_use.contains(id)) go(id);
+    }
+  }
+
   void raise_peak(Cost& cost, const std::string& party, std::int64_t bytes) const {
     std::int64_t& peak = cost.peak[party];
     peak = std::max(peak, bytes);
     if (bytes > limits_.max_bytes) {
       refuse("the values at " + party + " would take " + number(bytes) +
-             " bytes up to here, more than the limit of " + number(limits_.max_bytes) +
+             " bytes here, more than the limit of " + number(limits_.max_bytes) +
              "; reduce earlier, or split the graph");
     }
   }
 
   static std::int64_t size_of(const auto& list) { return static_cast<std::int64_t>(list.size()); }
 
-  void body(const std::vector<Op>& ops, bool in_for_body, TypedRegion& out, Cost& cost) {
+  // held: how many of the parameters, from the first on, count in `cost`.
+  void body(const std::vector<Op>& ops, bool in_for_body, std::size_t held, Lives& lives,
+            TypedRegion& out, Cost& cost) {
     for (std::size_t i = 0; i < ops.size(); ++i) {
       try {
-        out.ops.push_back(one(ops, i, in_for_body, out, cost));
+        out.ops.push_back(one(ops, i, in_for_body, lives, out, cost));
+        let_go(ops, i, held, lives, out, cost);
       } catch (const Error& error) {
         const Op& op = ops[i];
         const std::string name = find_op(op.name) != nullptr ? op.name : in_quotes(op.name);
@@ -187,8 +185,8 @@ class Verifier {
     }
   }
 
-  TypedOp one(const std::vector<Op>& ops, std::size_t i, bool in_for_body, TypedRegion& out,
-              Cost& cost) {
+  TypedOp one(const std::vector<Op>& ops, std::size_t i, bool in_for_body, Lives& lives,
+              TypedRegion& out, Cost& cost) {
     const Op& op = ops[i];
     const OpSpec* spec = find_op(op.name);
     if (spec == nullptr) refuse("unknown op " + in_quotes(op.name));
@@ -205,7 +203,7 @@ class Verifier {
     const std::vector<Type> operands = operand_types(ops, i, *spec, out.types, parties);
     const std::vector<std::vector<Type>> results =
         regions(op, operands, in_for_body, typed, parties, cost);
-    add_results(op, *spec, spec->rule({op, operands, results}), out.types, cost);
+    add_results(op, *spec, spec->rule({op, operands, results}), out.types, lives, cost);
     typed.parties.assign(parties.begin(), parties.end());
     return typed;
   }
@@ -313,7 +311,16 @@ class Verifier {
         declared_value(region.params[p], typed_region.types);
       }
       Cost region_cost;
-      body(region.ops, in_for_body || op.name == "for", typed_region, region_cost);
+      Lives lives = lives_of(region.ops, region.results);
+      // A loop's state is one of the values around it in the first round only.
+      const std::size_t carried =
+          op.name == "cond" ? 0 : std::min(op.regions.back().results.size(), region.params.size());
+      for (std::size_t p = 0; p < carried; ++p) {
+        hold(region_cost, region.params[p]);
+        // The body still needs the state that the test looks at.
+        if (r + 1 < op.regions.size()) lives.kept.insert(static_cast<ValueId>(p));
+      }
+      body(region.ops, in_for_body || op.name == "for", carried, lives, typed_region, region_cost);
       results.push_back(region_results(region, name, typed_region));
       for (const TypedOp& inner : typed_region.ops) {
         parties.insert(inner.parties.begin(), inner.parties.end());
@@ -343,14 +350,14 @@ class Verifier {
 
   void add_steps(const Op& op, const std::vector<std::int64_t>& regions, Cost& cost) {
     std::int64_t steps = 0;
-    for (const std::int64_t region : regions) steps = saturating_add(steps, region);
+    for (const std::int64_t region : regions) steps = ops::saturating_add(steps, region);
     // Of the right kind, as check_form() has seen.
     for (const char* key : {"limit", "count"}) {
       if (regions.empty() || !op.attrs.contains(key)) continue;
       const auto times = std::max<std::int64_t>(std::get<std::int64_t>(op.attrs.at(key)), 0);
-      steps = saturating_multiply(std::max<std::int64_t>(steps, 1), times);
+      steps = ops::saturating_multiply(std::max<std::int64_t>(steps, 1), times);
     }
-    cost.steps = saturating_add(cost.steps, saturating_add(steps, 1));
+    cost.steps = ops::saturating_add(cost.steps, ops::saturating_add(steps, 1));
     if (cost.steps > limits_.max_steps) {
       refuse("the graph could run " + number(cost.steps) +
              " ops up to here, more than the limit of " + number(limits_.max_steps) +
@@ -359,13 +366,19 @@ class Verifier {
   }
 
   void add_results(const Op& op, const OpSpec& spec, std::vector<Type> results,
-                   std::vector<Type>& types, Cost& cost) {
+                   std::vector<Type>& types, Lives& lives, Cost& cost) {
     if (size_of(results) != result_count(op)) {
       throw Error(Code::kFailed, "the type rule of " + std::string(spec.name) + " gave " +
                                      number(size_of(results)) + " results, result_count() said " +
                                      number(result_count(op)));
     }
+    // Stored already: it takes none of the run's memory, and lives on.
+    const bool stored = &cost == top_ && (op.name == "dataset" || op.name == "load");
     for (const Type& type : results) {
+      if (stored) {
+        lives.kept.insert(static_cast<ValueId>(types.size()));
+        out_.input_bytes[type.device] += held_bytes(type);
+      }
       add_type(type, types);
       hold(cost, type);
     }
@@ -377,6 +390,7 @@ class Verifier {
   std::set<std::string> parties_;
   std::uint32_t next_number_ = 0;
   std::int64_t type_bytes_ = 0;
+  const Cost* top_ = nullptr;  // of the graph itself
 };
 
 }  // namespace

@@ -29,11 +29,14 @@ struct TypedOp {
 
 struct Verified {
   TypedRegion body;
-  std::vector<std::string> parties;           // sorted: every party named anywhere in the graph
-  std::int64_t ops = 0;                       // all regions together
-  bool random = false;                        // some op draws randomness
-  std::int64_t steps = 0;                     // upper bound of op runs, loops multiplied out
-  std::map<std::string, std::int64_t> bytes;  // each party's inputs and results, `?` as nothing
+  std::vector<std::string> parties;  // sorted: every party named anywhere in the graph
+  std::int64_t ops = 0;              // all regions together
+  bool random = false;               // some op draws randomness
+  std::int64_t steps = 0;            // upper bound of op runs, loops multiplied out
+  // The most that each party's inputs and results take at a time, `?` as nothing. A value counts
+  // until its last use; what is returned, sent, or may live on in a part of itself, to the end.
+  std::map<std::string, std::int64_t> bytes;
+  std::map<std::string, std::int64_t> input_bytes;  // of it: inputs, datasets and loads
 
   const Type& output_type(const Graph& graph, std::size_t i) const {
     return body.types[graph.outputs[i].value];

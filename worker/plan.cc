@@ -100,12 +100,10 @@ std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& dri
   if (const auto found = plan->verified.bytes.find(party); found != plan->verified.bytes.end()) {
     plan->result_bytes = found->second;
   }
-  for (const External& external : plan->outside) {
-    if (external.party != party || external.kind != External::Kind::kInput) continue;
-    if (!external.type.is_tensor()) continue;
-    plan->result_bytes -= std::max<std::int64_t>(0, byte_count(external.type.tensor()));
+  if (const auto found = plan->verified.input_bytes.find(party);
+      found != plan->verified.input_bytes.end()) {
+    plan->result_bytes -= found->second;
   }
-  plan->result_bytes = std::max<std::int64_t>(0, plan->result_bytes);
   plan->quick = is_quick(*plan);
   std::vector<ValueId> results;
   for (const GraphOutput& output : plan->graph.outputs) results.push_back(output.value);

@@ -188,7 +188,11 @@ Task::Values Task::region(const std::vector<Op>& ops, const TypedRegion& typed, 
       poll();
       Values results = step(op, typed, typed.ops[i], values);
       results.resize(end - typed.ops[i].first_result);
-      for (ValuePtr& result : results) values.push_back(std::move(result));
+      for (ValuePtr& result : results) {
+        // What nobody uses goes at once.
+        if (last_use[values.size()] == i) result.reset();
+        values.push_back(std::move(result));
+      }
     } catch (const Error& error) {
       throw error.at_op(op.name, plan_.graph.site_of(op));
     }
@@ -288,7 +292,10 @@ Task::Values Task::loop(const Op& op, const TypedOp& typed, const Values& values
       if (!share_predicate(op, typed, inner[op.regions[0].results[0]])) break;
     }
     if (!has_condition) indices_.push_back(i);
-    const Values inner = region(body.ops, typed.regions.back(), params);
+    // The state is the body's alone, so that each value of it goes with its last use.
+    Values given = params;
+    for (std::size_t k = 0; k < body.results.size(); ++k) params[k].reset();
+    const Values inner = region(body.ops, typed.regions.back(), std::move(given));
     if (!has_condition) indices_.pop_back();
     for (std::size_t k = 0; k < body.results.size(); ++k) params[k] = inner[body.results[k]];
   }
