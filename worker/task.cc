@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <future>
 
-#include "protocol/value_bytes.h"
+#include "protocol/op_table.h"
 #include "worker/consent.h"
 #include "worker/kernels/kernel.h"
 #include "worker/preflight.h"
@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::uint32_t kPreflightOp = UINT32_MAX;
 constexpr std::chrono::seconds kConsentTimeout{10};
-// The most bytes a received value of unknown length may have.
-constexpr std::int64_t kMaxUnknownBytes = std::int64_t{4} << 30;
 
 }  // namespace
 
@@ -37,6 +35,7 @@ std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
     values_.clear();
     values = region(plan_.graph.ops, plan_.verified.body, std::move(values));
     memory.release();
+    if (memory_ != nullptr) memory_->release();
     return collect(flow, values);
   } catch (const Error& error) {
     throw error.at_party(parts_.party);
@@ -219,35 +218,33 @@ Task::Values Task::step(const Op& op, const TypedRegion& around, const TypedOp& 
     save(op, *values[op.operands[0]]);
     return {};
   }
-  return compute(op, values);
+  return compute(op, around, typed, values);
 }
 
-Task::Values Task::compute(const Op& op, const Values& values) {
+TaskMemory& Task::memory() {
+  if (memory_ == nullptr) {
+    memory_ = std::make_unique<TaskMemory>(parts_.store->backend("mem"));
+  }
+  return *memory_;
+}
+
+Task::Values Task::compute(const Op& op, const TypedRegion& around, const TypedOp& typed,
+                           const Values& values) {
   const Kernel* kernel = find_kernel(op.name);
   if (kernel == nullptr) {
     throw Error(Code::kUnimplemented, "this worker has no kernel for op " + op.name);
   }
   Values operands;
   for (const ValueId operand : op.operands) operands.push_back(values[operand]);
-  return (*kernel)({op, operands, parts_.pool, &cancelled_});
-}
-
-Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed,
-                            const Values& values) {
-  const Tag tag = next_tag(typed);
-  if (from.device == parts_.party) {
-    const ValueBytes bytes = value_bytes(*values[op.operands[0]]);
-    lane(op.device).send(tag, Slice::copy_of(bytes.head), bytes.body);
-    return {};
+  bool told = true;  // by the types, how much memory the results take
+  for (std::int64_t r = 0; r < result_count(op); ++r) {
+    told = told && !TaskMemory::concerns(around.types[typed.first_result + r]);
   }
-  Type declared = from;
-  declared.device = op.device;
-  const Message message =
-      recv(from.device, tag, max_body_bytes(declared, kMaxUnknownBytes), "transfer", &op);
-  return {std::make_shared<const Value>(
-      value_from_bytes({reinterpret_cast<const char*>(message.head.data),
-                        static_cast<std::size_t>(message.head.size)},
-                       message.body, declared))};
+  if (told) return (*kernel)({op, operands, parts_.pool, &cancelled_});
+  memory().reserve_results(op, operands);
+  Values results = (*kernel)({op, operands, parts_.pool, &cancelled_, &memory().reserver()});
+  memory().settle(operands, results);
+  return results;
 }
 
 bool Task::share_predicate(const Op& op, const TypedOp& typed, const ValuePtr& predicate) {

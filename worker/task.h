@@ -19,6 +19,7 @@
 #include "protocol/link/link.h"
 #include "worker/parts.h"
 #include "worker/plan.h"
+#include "worker/task_memory.h"
 
 namespace curia {
 
@@ -60,7 +61,9 @@ class Task {
   Values loop(const Op& op, const TypedOp& typed, const Values& values);
   bool share_predicate(const Op& op, const TypedOp& typed, const ValuePtr& predicate);
   void save(const Op& op, const Value& value);
-  Values compute(const Op& op, const Values& values);
+  Values compute(const Op& op, const TypedRegion& around, const TypedOp& typed,
+                 const Values& values);
+  TaskMemory& memory();
   std::vector<TaskOutput> collect(const Flow& flow, const Values& values);
 
   Lane& lane(const std::string& peer);
@@ -85,7 +88,8 @@ class Task {
   Digest instance_;
   std::vector<LabelPtr> save_labels_;
   std::map<std::uint32_t, std::uint32_t> steps_;
-  std::vector<std::int64_t> indices_;  // of the loops around, innermost last
+  std::vector<std::int64_t> indices_;   // of the loops around, innermost last
+  std::unique_ptr<TaskMemory> memory_;  // made when first needed
 };
 
 }  // namespace curia

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <tuple>
 
 #include "tests/kernels/support.h"
 
@@ -267,5 +269,42 @@ TEST_CASE("Table: no cell value appears in an error") {
       CHECK(std::string(error.what()).find("canary") == std::string::npos);
       CHECK(std::string(error.what()).find("271828") == std::string::npos);
     }
+  }
+}
+
+TEST_CASE("Table: rows that depend on values are reserved, all of them, or not made") {
+  const Table people = table({numbers("key", DType::kI64, {1, 2, 1, 2, 1}),
+                              numbers("age", DType::kF64, {31, 32, 33, 34, 35}),
+                              text("name", {"ann", "bob", "cyd", "dan", "a longer name"})});
+  const Table visits =
+      table({numbers("key", DType::kI64, {1, 1, 2}), text("at", {"x", "yy", "z"})});
+  const Tensor adults = make(DType::kBool, {5}, {1, 0, 1, 1, 1});
+  const std::vector<std::tuple<std::string, std::vector<Value>, Attrs>> cases = {
+      {"filter", {people, adults}, {}},
+      {"join", {people, visits}, {{"on", Strings{"key"}}}},
+      {"group_by",
+       {people},
+       {{"keys", Strings{"name"}}, {"aggs", Strings{"sum:age:s", "count:age:n"}}}}};
+  for (const auto& [name, operands, attrs] : cases) {
+    INFO(name);
+    Op op;
+    op.name = name;
+    op.attrs = attrs;
+    std::vector<ValuePtr> values;
+    for (const Value& operand : operands) values.push_back(std::make_shared<const Value>(operand));
+    std::int64_t reserved = 0;
+    std::function<void(std::int64_t)> reserver = [&](std::int64_t bytes) { reserved += bytes; };
+    const auto run_with = [&] {
+      return (*find_kernel(name))(
+          {.op = op, .operands = values, .pool = &pool(), .reserver = &reserver});
+    };
+    const std::int64_t made = run_with().at(0)->bytes();
+    CHECK(reserved >= made);
+    std::int64_t left = made - 1;
+    reserver = [&](std::int64_t bytes) {
+      left -= bytes;
+      if (left < 0) throw Error(Code::kQuota, "no more");
+    };
+    CHECK_THROWS_WITH_AS(run_with(), "QUOTA: no more", Error);
   }
 }

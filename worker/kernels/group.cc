@@ -184,6 +184,7 @@ std::vector<ValuePtr> group_by(const KernelContext& ctx) {
     }
     result.columns.push_back({what.result, Tensor{}});
   }
+  ctx.reserve(groups.count * 8 * static_cast<std::int64_t>(aggregates.size()));
   ctx.for_chunks(static_cast<std::int64_t>(aggregates.size()), 1,
                  [&](std::int64_t i, std::int64_t) {
                    const auto at = static_cast<std::size_t>(i);

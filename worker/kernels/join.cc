@@ -59,6 +59,7 @@ Pairs match(const KernelContext& ctx, const std::vector<const Column*>& left,
     }
   }
   Pairs pairs;
+  ctx.reserve(rows * 16);
   pairs.left.reserve(static_cast<std::size_t>(rows));
   pairs.right.reserve(static_cast<std::size_t>(rows));
   for (std::size_t row = 0; row < found.size(); ++row) {

@@ -80,6 +80,10 @@ void KernelContext::poll() const {
   }
 }
 
+void KernelContext::reserve(std::int64_t bytes) const {
+  if (reserver != nullptr) (*reserver)(bytes);
+}
+
 std::span<const KernelEntry> kernel_table() {
   static const std::vector<KernelEntry> table = build_table();
   return table;

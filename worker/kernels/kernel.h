@@ -27,6 +27,8 @@ struct KernelContext {
   std::span<const ValuePtr> operands;
   ThreadPool* pool = nullptr;                        // none: everything runs on the caller
   const std::function<bool()>* cancelled = nullptr;  // polled once a chunk, from any thread
+  // Sets memory aside in the worker's quota. None: there is no quota, or the types told all.
+  const std::function<void(std::int64_t bytes)>* reserver = nullptr;
 
   // Operands. Errors: kInvalid when there is no such operand or it is of the other kind.
   const Tensor& tensor(std::size_t i) const;
@@ -44,6 +46,10 @@ struct KernelContext {
 
   // Errors: kCancelled once the task was cancelled.
   void poll() const;
+
+  // Before memory is allocated whose size depends on values: at least all of a table's columns.
+  // Thread: any. Errors: kQuota.
+  void reserve(std::int64_t bytes) const;
 
   // Calls body(begin, end) for pieces of 0..count of `grain` each (the last one shorter), on
   // several threads where there is a pool. The cut depends on count and grain only. Polls before

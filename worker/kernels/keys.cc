@@ -58,8 +58,10 @@ bool equal_rows(const std::vector<const Column*>& a, std::int64_t i,
   return true;
 }
 
-StringColumn take_strings(const StringColumn& from, std::span<const std::int64_t> index) {
+StringColumn take_strings(const KernelContext& ctx, const StringColumn& from,
+                          std::span<const std::int64_t> index) {
   const auto rows = static_cast<std::int64_t>(index.size());
+  ctx.reserve((rows + 1) * 8);
   auto offsets = Buffer::allocate((rows + 1) * 8);
   auto* offset = reinterpret_cast<std::int64_t*>(offsets->data());
   std::int64_t size = 0;
@@ -72,6 +74,7 @@ StringColumn take_strings(const StringColumn& from, std::span<const std::int64_t
     size += row;
   }
   offset[rows] = size;
+  ctx.reserve(size);
   auto text = Buffer::allocate(size);
   for (std::int64_t i = 0; i < rows; ++i) {
     const std::string_view row = from.at(index[static_cast<std::size_t>(i)]);
@@ -85,9 +88,10 @@ StringColumn take_strings(const StringColumn& from, std::span<const std::int64_t
 Column take(const KernelContext& ctx, const Column& column, std::span<const std::int64_t> index) {
   const Tensor* from = numbers(column);
   if (from == nullptr) {
-    return {column.name, take_strings(std::get<StringColumn>(column.data), index)};
+    return {column.name, take_strings(ctx, std::get<StringColumn>(column.data), index)};
   }
   const auto rows = static_cast<std::int64_t>(index.size());
+  ctx.reserve(rows * dtype_bytes(from->dtype));
   Output out(from->dtype, {rows});
   with_width(from->dtype, [&](auto zero) {
     using T = decltype(zero);

@@ -1,0 +1,53 @@
+// The memory of a task's values whose size no type tells (`?` rows, texts): set aside in the quota
+// before it is allocated, and given back when the last who holds the memory lets go of it. What
+// types do tell is reserved for the whole run (Plan::result_bytes).
+//
+// Owned by a Task; memory that is charged may outlive it. Thread: reserve() any, the rest the
+// task's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "protocol/graph.h"
+#include "protocol/value.h"
+#include "store/backend.h"
+
+namespace curia {
+
+class TaskMemory {
+ public:
+  explicit TaskMemory(Backend& backend);
+  ~TaskMemory();  // releases
+  TaskMemory(const TaskMemory&) = delete;
+  TaskMemory& operator=(const TaskMemory&) = delete;
+
+  // Is there anything about values of this type that the type does not tell?
+  static bool concerns(const Type& type);
+
+  // For the op that runs now. Errors: kQuota.
+  void reserve(std::int64_t bytes);
+  // What the results of the op will take, as far as its operands tell. Errors: kQuota.
+  void reserve_results(const Op& op, const std::vector<ValuePtr>& operands);
+  // The op has run: what was reserved is charged to the memory of its results, without that which
+  // they share with operands; the rest is given back. Errors: kQuota.
+  void settle(const std::vector<ValuePtr>& operands, std::vector<ValuePtr>& results);
+  // Bytes that could be reserved now.
+  std::int64_t left() const;
+
+  // Gives everything back, also what is charged to memory that lives on.
+  void release();
+
+  const std::function<void(std::int64_t)>& reserver() const { return reserver_; }
+
+ private:
+  struct Account;
+  struct Charge;
+
+  const std::shared_ptr<Account> account_;
+  const std::function<void(std::int64_t)> reserver_;
+};
+
+}  // namespace curia
