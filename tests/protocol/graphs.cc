@@ -195,7 +195,8 @@ Graph random_graph(Random& random) {
                                     {"t", type("table[5]{id:string,age:i64,pay:f64} @alice")},
                                     {"p", type("bool[] @bob")},
                                     {"y", type("f64[3] @bob")},
-                                    {"m", type("bool[5] @alice")}};
+                                    {"m", type("bool[5] @alice")},
+                                    {"u", type("table[3]{id:string,zip:i64} @alice")}};
   std::vector<Type> values;
   for (const GraphInput& input : inputs) values.push_back(input.type);
   std::vector<Op> ops;
