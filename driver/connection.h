@@ -131,6 +131,8 @@ class DriverConnection : private ControlEvents {
 
   // Runs callbacks, without the lock. REQUIRES: calling_ was raised for them under the lock.
   void run_calls(const Calls& calls);
+  // Not the answer to an ordered request of an older process, whose session is over.
+  static bool is_ours(const Worker& worker, const Header& header);
   void on_packet(const std::string& name, Worker& worker, const Packet& packet, Calls& calls);
   void greet(Worker& worker);
   void resume(Worker& worker, std::uint64_t next_sequence);

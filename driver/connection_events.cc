@@ -53,11 +53,17 @@ void DriverConnection::run_calls(const Calls& calls) {
   if (waiting_ > 0) changed_.notify_all();
 }
 
+bool DriverConnection::is_ours(const Worker& worker, const Header& header) {
+  if (header.sequence == 0) return true;
+  const std::uint64_t at = header.sequence - worker.first_sequence;  // wraps where it is below
+  return at < worker.ordered.size() && worker.ordered[at].id == header.request;
+}
+
 void DriverConnection::on_packet(const std::string& name, Worker& worker, const Packet& packet,
                                  Calls& calls) {
   const bool failed = (packet.header.kind & kFailure) != 0;
   const auto kind = static_cast<Kind>(packet.header.kind & 0xfff);
-  if (failed) {
+  if (failed && is_ours(worker, packet.header)) {
     const Error error = decode<WireError>(packet.metadata).error();
     // These end the session at this worker, whatever the request was.
     const bool over = error.code() == Code::kSessionOver || error.code() == Code::kStaleEpoch ||

@@ -104,17 +104,18 @@ void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession&
   answer.head = bytes.head;
   answer.bytes = static_cast<std::uint64_t>(bytes.bytes);
   answer.bulk = bytes.bytes > kInlineBytes;
+  bool moved = true;
   if (!answer.bulk) {
     for (const Slice& part : bytes.body) {
       answer.body.append(reinterpret_cast<const char*>(part.data),
                          static_cast<std::size_t>(part.size));
     }
-  } else if (session.begin_bulk(header.request)) {
+  } else if (moved = session.begin_bulk(header.request); moved) {
     const SessionId lanes = lane_session(session.driver(), session.id(), LaneUse::kFetches);
     parts_.link->lane(lanes, session.driver_link())
         ->send({header.request, 0, 0}, Slice(), bytes.body);
   }
-  parts_.counters.bytes_to_driver += bytes.bytes;
+  if (moved) parts_.counters.bytes_to_driver += bytes.bytes;
   reply(conn, header, kReply, encode(answer));
 }
 

@@ -360,8 +360,9 @@ std::string WorkerSession::run(std::string_view metadata) {
     ++parts_.counters.runs;
     return encode(reply);
   } catch (const Error& error) {
-    fail_run(plan, request, error.at_party(parts_.party));
-    throw;
+    const Error told = of_run(error);
+    fail_run(plan, request, told);
+    throw told;
   } catch (const std::exception&) {
     // what() of a foreign exception might quote data, so it stays here.
     const Error error =
@@ -378,6 +379,19 @@ std::shared_ptr<Lane> WorkerSession::lane_to(const std::string& peer) {
   auto& lane = lanes_[peer];
   if (lane == nullptr) lane = parts_.link->lane(lanes_id_, peer);
   return lane;
+}
+
+Error WorkerSession::of_run(const Error& error) const {
+  const bool over = error.code() == Code::kSessionOver || error.code() == Code::kStaleEpoch ||
+                    error.code() == Code::kVersion;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!over || closed_) return error.at_party(parts_.party);
+  }
+  // Another party's session has ended. In an answer of this worker those codes would end this one.
+  return Error(Code::kPeerLost, error.message())
+      .at_party(error.party().empty() ? parts_.party : error.party())
+      .at_op(error.op(), error.site());
 }
 
 void WorkerSession::fail_run(const Plan& plan, const RunRequest& request, const Error& error) {

@@ -106,6 +106,8 @@ class WorkerSession {
   // Tells the other parties, which may be waiting for this one, and stores the error in the place
   // of the outputs.
   void fail_run(const Plan& plan, const RunRequest& request, const Error& error);
+  // What a run ended with, as this worker says it.
+  Error of_run(const Error& error) const;
   void store_failure(const Plan& plan, const RunRequest& request, const Error& error);
   void store(const std::string& uri, ValuePtr value, std::shared_ptr<const ObjectMeta> meta);
   void reply(const Header& header, std::uint16_t flags, std::string_view metadata);

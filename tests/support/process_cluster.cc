@@ -201,11 +201,13 @@ void ProcessCluster::kill(const std::string& party) {
   pids_.erase(party);
 }
 
-void ProcessCluster::stop(const std::string& party) {
+int ProcessCluster::stop(const std::string& party) {
   const pid_t pid = pids_.at(party);
+  int status = 0;
   ::kill(pid, SIGTERM);
-  ::waitpid(pid, nullptr, 0);
+  ::waitpid(pid, &status, 0);
   pids_.erase(party);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 void ProcessCluster::start(const std::string& party) {

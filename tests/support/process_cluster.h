@@ -47,7 +47,7 @@ class ProcessCluster {
 
   void signal(const std::string& party, int number) const;
   void kill(const std::string& party);   // SIGKILL, and waits for it
-  void stop(const std::string& party);   // SIGTERM, and waits; returns when it exited
+  int stop(const std::string& party);    // SIGTERM, and waits; how it exited, -1: by a signal
   void start(const std::string& party);  // again, with the same configuration
   // Replaces the grants of a party that is not running.
   void set_grants(const std::string& party, const std::string& grants);

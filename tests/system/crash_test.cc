@@ -168,3 +168,30 @@ TEST_CASE("Crash: a put beyond the quota is refused, keeps what there is and dis
   const Ref again = session.put("alice", Tensor::of<double>({6 << 17}, six));
   session.wait(Seconds(60));
 }
+
+TEST_CASE("Crash: a session that ends while an owner is asked about its fetch leaves nothing") {
+  std::map<std::string, ProcessParty> two{{"alice", {}}, {"bob", {}}};
+  two["alice"].extra = {{"lease_seconds", "1"}};
+  two["bob"].csv = {{"x", "v\n1\n2\n3\n"}};
+  two["bob"].grants = R"([{"source": "x", "to": "alice"}, {"source": "x", "to": "dora"}])";
+  ProcessCluster cluster(std::move(two));
+  Session watcher = cluster.connect("mallory", {.tool = true});
+  bool bob_answers = false;
+  SUBCASE("the answer comes later") { bob_answers = true; }
+  SUBCASE("the answer never comes"){} {
+    Session session = cluster.connect();
+    Program program("move");
+    program.output("v", program.dataset(session.dataset("bob", "x")).column("v").to("alice"));
+    const Refs refs = session.run(program);
+    session.wait(Seconds(20));
+    cluster.signal("bob", SIGSTOP);
+    const Error error = error_of([&] { session.fetch(refs["v"], std::chrono::milliseconds(100)); });
+    CHECK(error.code() == Code::kTimeout);
+    // So that closing the session does not wait for bob.
+    session.detach();
+  }
+  CHECK(eventually([&] { return stat(watcher, "alice", "sessions") == 0; }));
+  if (bob_answers) cluster.signal("bob", SIGCONT);
+  CHECK(cluster.stop("alice") == 0);
+  CHECK(contains(cluster.log("alice"), "stops on signal"));
+}

@@ -144,6 +144,29 @@ TEST_CASE("Hostile: a result of a run that has yet to come was said not to exist
   CHECK(replies.at(never.request).error().code() == Code::kNotFound);
 }
 
+TEST_CASE("Hostile: a fetch that comes again is answered again, and its bulk is sent once") {
+  const Hostile world;
+  RawDriver raw = world.open();
+  Graph graph = small_graph();
+  graph.ops.push_back(
+      {"broadcast", "alice", {0}, {{"shape", std::vector<std::int64_t>{1 << 17}}}, {}});
+  graph.outputs = {{"out", 1}};
+  const PrepareRequest program = prepare_of(graph);
+  const RunRequest run = run_of(program, 1);
+  REQUIRE_FALSE(raw.call(Kind::kPrepare, encode(program)).failed());
+  REQUIRE_FALSE(raw.call(Kind::kRun, encode(run)).failed());
+  const Header fetch = raw.header(Kind::kFetch);
+  for (int time = 0; time < 3; ++time) {
+    const RawReply reply = raw.call(fetch, encode(FetchRequest{run.outputs[0], 0}));
+    REQUIRE_FALSE(reply.failed());
+    CHECK(decode<FetchReply>(reply.metadata).bulk);
+    CHECK(stat_of(raw, "data_bytes_to_driver") == 1 << 20);
+  }
+  // Another request is another fetch.
+  CHECK_FALSE(raw.call(Kind::kFetch, encode(FetchRequest{run.outputs[0], 0})).failed());
+  CHECK(stat_of(raw, "data_bytes_to_driver") == 2 << 20);
+}
+
 TEST_CASE("Hostile: an open whose reply was lost ended the session when it came again") {
   const Hostile world;
   const SessionId id = Hostile::fresh_id();
