@@ -1,5 +1,6 @@
 #include "worker/peers.h"
 
+#include <optional>
 #include <utility>
 
 namespace curia {
@@ -125,17 +126,20 @@ void Peers::on_reply(Peer& peer, const std::string& name, const Packet& packet,
     peer.dial_retry = Clock::now() + kDialTimeout;
     dialer_->dial(name, peer.address.host, reply.port, peer.offer, {reply.token, reply.secret});
   } else if (kind == Kind::kConsent) {
+    // Before the question is forgotten: a malformed answer is none, and it is asked again.
+    std::optional<ConsentReply> reply;
+    std::optional<Error> error;
+    if (failed) {
+      error = decode<WireError>(packet.metadata).error();
+    } else {
+      reply = decode<ConsentReply>(packet.metadata);
+    }
     auto node = peer.pending.extract(packet.header.request);
     if (node.empty()) return;
-    if (failed) {
-      answers.push_back(
-          [answer = std::move(node.mapped().answer),
-           error = decode<WireError>(packet.metadata).error()] { answer(nullptr, &error); });
-    } else {
-      answers.push_back(
-          [answer = std::move(node.mapped().answer),
-           reply = decode<ConsentReply>(packet.metadata)] { answer(&reply, nullptr); });
-    }
+    answers.push_back([answer = std::move(node.mapped().answer), reply = std::move(reply),
+                       error = std::move(error)] {
+      answer(reply ? &*reply : nullptr, error ? &*error : nullptr);
+    });
   }
 }
 
