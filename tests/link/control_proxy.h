@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -44,6 +45,11 @@ class Proxy {
   std::string endpoint() const { return "tcp://127.0.0.1:" + std::to_string(port_); }
   // From now on nothing is carried, and nothing closed: as behind a cable that was pulled.
   void freeze() { frozen_ = true; }
+  // What the client has sent so far.
+  std::string recorded() const {
+    const std::lock_guard lock(mutex_);
+    return recorded_;
+  }
 
  private:
   static sockaddr_in loopback(int port) {
@@ -94,6 +100,10 @@ class Proxy {
       const ssize_t got = recv(from, buffer, room, 0);
       if (got <= 0) return;
       if (budget != kNoEnd) budget -= static_cast<std::size_t>(got);
+      if (from == client) {
+        const std::lock_guard lock(mutex_);
+        recorded_.append(buffer, static_cast<std::size_t>(got));
+      }
       const int to = from == client ? server : client;
       if (::send(to, buffer, static_cast<std::size_t>(got), MSG_NOSIGNAL) != got) return;
       if (budget == 0) {
@@ -111,6 +121,8 @@ class Proxy {
   int port_ = 0;
   int stop_[2] = {-1, -1};
   std::atomic<bool> frozen_{false};
+  mutable std::mutex mutex_;
+  std::string recorded_;
   std::thread thread_;
 };
 
