@@ -115,7 +115,7 @@ std::optional<Object> WorkerSession::find(const Uri& uri) const {
 void WorkerSession::queue_fences() {
   const auto end = parked_.upper_bound(last_sequence_);
   for (auto at = parked_.begin(); at != end; ++at) {
-    jobs_.push_back({.header = {}, .metadata = {}, .fence = at->second});
+    jobs_.push_back(std::move(at->second));
   }
   parked_.erase(parked_.begin(), end);
 }
@@ -125,15 +125,15 @@ void WorkerSession::when_ready(const Uri& uri, std::uint64_t after,
   bool over = false;
   {
     const std::lock_guard lock(mutex_);
-    if (static_cast<std::int64_t>(jobs_.size() + parked_.size()) >= kMaxQueuedRequests) {
+    if (std::ssize(jobs_) >= kMaxQueuedRequests || std::ssize(parked_) >= kMaxParked) {
       throw Error(Code::kOverloaded, "too many requests wait in this session");
     }
     over = closed_;
     if (!over) {
       const std::uint64_t fence = next_fence_++;
-      waiters_[uri.str()].push_back({fence, std::move(ready)});
+      waiters_[uri.str()].emplace(fence, std::move(ready));
       has_waiters_ = true;
-      parked_.emplace(after, fence);
+      parked_.emplace(after, Job{.header = {}, .metadata = uri.str(), .fence = fence});
       queue_fences();
     }
   }
@@ -144,12 +144,12 @@ void WorkerSession::when_ready(const Uri& uri, std::uint64_t after,
   wake_.notify_one();
   // It may have been stored between the caller's look and the waiter's entry.
   if (auto object = find(uri)) {
-    std::vector<Waiter> woken;
+    Waiters woken;
     {
       const std::lock_guard lock(mutex_);
       if (auto node = waiters_.extract(uri.str()); !node.empty()) woken = std::move(node.mapped());
     }
-    for (Waiter& waiter : woken) waiter.ready(object);
+    for (auto& [fence, ready_now] : woken) ready_now(object);
   }
 }
 
@@ -225,7 +225,7 @@ void WorkerSession::work() {
                      static_cast<Kind>(job.header.kind) == Kind::kRun;
       }
       if (job.fence != 0) {
-        pass_fence(job.fence);
+        pass_fence(job);
       } else {
         execute(job.header, job.metadata);
       }
@@ -233,7 +233,7 @@ void WorkerSession::work() {
     }
     flush();
   }
-  std::unordered_map<std::string, std::vector<Waiter>> waiters;
+  std::unordered_map<std::string, Waiters> waiters;
   {
     const std::lock_guard lock(mutex_);
     waiters.swap(waiters_);
@@ -241,7 +241,7 @@ void WorkerSession::work() {
     parked_.clear();
   }
   for (auto& [uri, list] : waiters) {
-    for (Waiter& waiter : list) waiter.ready(std::nullopt);
+    for (auto& [fence, ready] : list) ready(std::nullopt);
   }
   parts_.store->backend("mem").erase_if([this](const Entry& entry) {
     return entry.meta->principal == driver_ && entry.meta->session == id_;
@@ -436,7 +436,7 @@ void WorkerSession::store(const std::string& uri_text, ValuePtr value,
   }
   parts_.store->put(uri, std::move(value), std::move(meta));
   if (!has_waiters_) return;
-  std::vector<Waiter> woken;
+  Waiters woken;
   {
     const std::lock_guard lock(mutex_);
     if (auto node = waiters_.extract(uri_text); !node.empty()) woken = std::move(node.mapped());
@@ -444,7 +444,7 @@ void WorkerSession::store(const std::string& uri_text, ValuePtr value,
   }
   if (woken.empty()) return;
   const auto object = find(uri);
-  for (Waiter& waiter : woken) waiter.ready(object);
+  for (auto& [fence, ready_now] : woken) ready_now(object);
 }
 
 std::string WorkerSession::put(const Header& header, std::string_view metadata) {
@@ -544,21 +544,17 @@ std::string WorkerSession::release(std::string_view metadata) {
   return encode(Nothing{});
 }
 
-void WorkerSession::pass_fence(std::uint64_t fence) {
-  std::vector<std::function<void(std::optional<Object>)>> late;
+void WorkerSession::pass_fence(const Job& fence) {
+  Waiters::node_type late;
   {
     const std::lock_guard lock(mutex_);
-    for (auto at = waiters_.begin(); at != waiters_.end();) {
-      auto& list = at->second;
-      for (Waiter& waiter : list) {
-        if (waiter.fence == fence) late.push_back(std::move(waiter.ready));
-      }
-      std::erase_if(list, [fence](const Waiter& waiter) { return waiter.fence == fence; });
-      at = list.empty() ? waiters_.erase(at) : std::next(at);
-    }
+    const auto of_object = waiters_.find(fence.metadata);
+    if (of_object == waiters_.end()) return;
+    late = of_object->second.extract(fence.fence);
+    if (of_object->second.empty()) waiters_.erase(of_object);
     has_waiters_ = !waiters_.empty();
   }
-  for (auto& ready : late) ready(std::nullopt);
+  if (!late.empty()) late.mapped()(std::nullopt);
 }
 
 void WorkerSession::reply(const Header& header, std::uint16_t flags, std::string_view metadata) {

@@ -28,6 +28,8 @@ namespace curia {
 
 inline constexpr std::int64_t kMaxUnackedReplies = 1 << 16;
 inline constexpr std::int64_t kMaxQueuedRequests = 1 << 17;
+inline constexpr std::int64_t kMaxParked = 1
+                                           << 14;  // fetches behind requests that have yet to come
 // Bytes of requests that wait and of replies that were not acknowledged, together.
 inline constexpr std::int64_t kMaxSessionBytes = 32 << 20;
 inline constexpr std::int64_t kMaxBulkFetches = 4096;  // remembered, so that none is sent twice
@@ -85,13 +87,12 @@ class WorkerSession {
  private:
   struct Job {
     Header header;
-    std::string metadata;
+    std::string metadata;  // of a fence: the URI of what is waited for
     std::uint64_t fence = 0;
   };
-  struct Waiter {
-    std::uint64_t fence = 0;
-    std::function<void(std::optional<Object>)> ready;
-  };
+  using Ready = std::function<void(std::optional<Object>)>;
+  // Who waits for one object, by the number of their fence.
+  using Waiters = std::map<std::uint64_t, Ready>;
 
   // REQUIRES for all that follow, but work(): executing_ is held.
   void work();
@@ -112,7 +113,7 @@ class WorkerSession {
   void store(const std::string& uri, ValuePtr value, std::shared_ptr<const ObjectMeta> meta);
   void reply(const Header& header, std::uint16_t flags, std::string_view metadata);
   void flush();
-  void pass_fence(std::uint64_t fence);
+  void pass_fence(const Job& fence);
   void queue_fences();  // REQUIRES: mutex_ held; of what last_sequence_ has reached
 
   Parts& parts_;
@@ -130,11 +131,11 @@ class WorkerSession {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
-  std::multimap<std::uint64_t, std::uint64_t> parked_;  // sequence to come -> fence behind it
+  std::multimap<std::uint64_t, Job> parked_;  // sequence to come -> fence behind it
   std::deque<std::pair<std::uint64_t, std::string>> replies_;  // by sequence, ascending
   std::int64_t held_bytes_ = 0;                                // of jobs_ and replies_
   std::set<std::uint64_t> bulk_fetches_;                       // request ids, the latest
-  std::unordered_map<std::string, std::vector<Waiter>> waiters_;
+  std::unordered_map<std::string, Waiters> waiters_;
   std::atomic<bool> has_waiters_{false};
   std::uint64_t next_fence_ = 1;
   std::uint64_t cancel_below_ = 0;  // jobs with a sequence below are answered with kCancelled

@@ -100,3 +100,36 @@ TEST_CASE("Hostile: a program that was refused counted against the session's byt
   CHECK(raw.call(Kind::kPrepare, large(taken + 1)).error().code() == Code::kQuota);
   CHECK_FALSE(raw.call(Kind::kPrepare, encode(prepare_of(small_graph()))).failed());
 }
+
+TEST_CASE("Hostile: fetches of what has yet to come stop at a limit, and end when it came") {
+  const Hostile world;
+  RawDriver raw = world.open();
+  const std::string uri = Uri::fresh().str();
+  constexpr int kFetches = 17'000;
+  std::string frame;
+  for (int i = 0; i < kFetches; ++i) {
+    append_packet(frame, raw.header(Kind::kFetch), encode(FetchRequest{uri, 1}));
+    if (frame.size() > 60'000) raw.send(std::exchange(frame, {}));
+  }
+  raw.send(frame);
+  int too_many = 0;
+  int not_found = 0;
+  const auto read_until = [&](int& which, int count) {
+    while (which < count) {
+      const auto reply = raw.recv();
+      REQUIRE(reply);
+      if (static_cast<Kind>(reply->header.kind & 0xfff) != Kind::kFetch) continue;
+      const Code code = reply->error().code();
+      REQUIRE((code == Code::kOverloaded || code == Code::kNotFound));
+      ++(code == Code::kOverloaded ? too_many : not_found);
+    }
+  };
+  read_until(too_many, kFetches - (1 << 14));
+  CHECK(not_found == 0);
+  Header header = raw.header(Kind::kPrepare);
+  header.sequence = raw.next_sequence++;
+  raw.send(frame_of(header, encode(prepare_of(small_graph()))));
+  read_until(not_found, 1 << 14);
+  CHECK(too_many == kFetches - (1 << 14));
+  world.check_alive();
+}
