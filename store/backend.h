@@ -31,7 +31,13 @@ struct ObjectMeta {
   std::uint64_t task = 0;  // 0: a put
   Digest program;          // all zero for puts and datasets
   std::string output;      // name of the program's output
+  bool hidden = false;     // only the owners of the data may know its size
 };
+
+// Memory is counted in two accounts with a quota each: sizes that everybody knows from types, and
+// those that depend on the data (`?` rows, texts of results). So whether there is room for the one
+// says nothing about the other.
+enum class Account : std::uint8_t { kOpen, kHidden };
 
 struct Object {
   ValuePtr value;
@@ -46,11 +52,16 @@ struct Entry {
   std::int64_t version = 0;
 };
 
-struct BackendStats {
-  std::int64_t objects = 0;
+struct AccountStats {
   std::int64_t bytes = 0;           // of the objects
   std::int64_t reserved_bytes = 0;  // promised, not yet put
   std::int64_t quota_bytes = 0;     // 0: no quota
+};
+
+struct BackendStats {
+  std::int64_t objects = 0;
+  AccountStats open;
+  AccountStats hidden;
 };
 
 class Backend {
@@ -85,23 +96,23 @@ class Backend {
 
   // Sets memory aside before it is allocated. Errors: kQuota. Every reserve() is followed by one
   // unreserve() of the same size, when the value was put or given up.
-  virtual void reserve(std::int64_t bytes) = 0;
-  virtual void unreserve(std::int64_t bytes) = 0;
+  virtual void reserve(Account account, std::int64_t bytes) = 0;
+  virtual void unreserve(Account account, std::int64_t bytes) = 0;
 
   virtual BackendStats stats() const = 0;
 };
 
-// Holds a reservation until it goes out of scope.
+// Holds a reservation in the open account until it goes out of scope.
 class Reservation {
  public:
   Reservation(Backend& backend, std::int64_t bytes) : backend_(backend), bytes_(bytes) {
-    if (bytes_ > 0) backend_.reserve(bytes_);
+    if (bytes_ > 0) backend_.reserve(Account::kOpen, bytes_);
   }
   ~Reservation() { release(); }
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
   void release() {
-    if (bytes_ > 0) backend_.unreserve(bytes_);
+    if (bytes_ > 0) backend_.unreserve(Account::kOpen, bytes_);
     bytes_ = 0;
   }
 

@@ -3,37 +3,61 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/memory.h"
+
 namespace curia {
 namespace {
 
+// What an object counts in its account. A failure that only some may know of counts like the value
+// in whose place it stands.
+std::int64_t counted_bytes(const Value& value, const ObjectMeta& meta) {
+  const bool secret = value.is_error() && !meta.label->sources.empty();
+  return secret && !meta.hidden ? held_bytes(meta.type) : value.bytes();
+}
+
 Entry entry_of(const std::string& key, const Object& object) {
-  return {key, object.meta, object.value->bytes(), object.version};
+  return {key, object.meta, counted_bytes(*object.value, *object.meta), object.version};
+}
+
+Account account_for(const ObjectMeta& meta) {
+  return meta.hidden ? Account::kHidden : Account::kOpen;
 }
 
 }  // namespace
 
-void MemoryBackend::check_quota(std::int64_t more) const {
-  if (quota_ == 0 || more <= quota_ - bytes_ - reserved_) return;
-  throw Error(Code::kQuota, "memory quota: " + std::to_string(more) + " bytes wanted, " +
-                                std::to_string(bytes_ + reserved_) + " of " +
-                                std::to_string(quota_) +
-                                " in use; release objects, or raise memory_quota_mib");
+AccountStats& MemoryBackend::account_of(const Object& object) {
+  return account(account_for(*object.meta));
+}
+
+// The messages say nothing of what others hold here.
+void MemoryBackend::check_quota(Account which, std::int64_t more) {
+  const AccountStats& held = account(which);
+  if (held.quota_bytes == 0 || more <= held.quota_bytes - held.bytes - held.reserved_bytes) return;
+  if (which == Account::kHidden) {
+    throw Error(Code::kQuota,
+                "memory quota: no room for a result whose size depends on the data; release such "
+                "results, or raise hidden_quota_mib");
+  }
+  throw Error(Code::kQuota, "memory quota: " + std::to_string(more) +
+                                " bytes wanted, less left of " + std::to_string(held.quota_bytes) +
+                                "; release objects, or raise memory_quota_mib");
 }
 
 std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
                                 std::shared_ptr<const ObjectMeta> meta,
                                 std::int64_t expected_version) {
-  const std::int64_t bytes = value->bytes();
-  ValuePtr replaced;  // freed after the lock
+  const std::int64_t bytes = counted_bytes(*value, *meta);
+  const Account which = account_for(*meta);
+  Object replaced;  // freed after the lock
   const std::lock_guard lock(mutex_);
   if (expected_version == 0) {
-    check_quota(bytes);
+    check_quota(which, bytes);
     const auto [at, added] = objects_.try_emplace(key);
     if (!added) {
       throw Error(Code::kImmutable, "an object with this URI exists already; use another URI");
     }
     at->second = {std::move(value), std::move(meta), 1};
-    bytes_ += bytes;
+    account(which).bytes += bytes;
     return 1;
   }
   const auto at = objects_.find(key);
@@ -42,12 +66,12 @@ std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
     throw Error(Code::kImmutable, "expected version " + std::to_string(expected_version) +
                                       " of the object, found " + std::to_string(found));
   }
-  const std::int64_t before = at->second.value->bytes();
-  check_quota(bytes - before);
-  replaced = std::exchange(at->second.value, std::move(value));
-  at->second.meta = std::move(meta);
-  bytes_ += bytes - before;
-  return ++at->second.version;
+  const std::int64_t before = counted_bytes(*at->second.value, *at->second.meta);
+  check_quota(which, account_for(*at->second.meta) == which ? bytes - before : bytes);
+  account_of(at->second).bytes -= before;
+  account(which).bytes += bytes;
+  replaced = std::exchange(at->second, {std::move(value), std::move(meta), found + 1});
+  return found + 1;
 }
 
 std::optional<Object> MemoryBackend::get(const std::string& key) const {
@@ -72,7 +96,8 @@ bool MemoryBackend::erase(const std::string& key) {
   const std::lock_guard lock(mutex_);
   removed = objects_.extract(key);
   if (removed.empty()) return false;
-  bytes_ -= removed.mapped().value->bytes();
+  const Object& object = removed.mapped();
+  account_of(object).bytes -= counted_bytes(*object.value, *object.meta);
   return true;
 }
 
@@ -86,7 +111,7 @@ std::int64_t MemoryBackend::erase_if(const std::function<bool(const Entry&)>& wh
         ++at;
         continue;
       }
-      bytes_ -= entry.bytes;
+      account_of(at->second).bytes -= entry.bytes;
       removed.push_back(std::move(at->second));
       at = objects_.erase(at);
     }
@@ -114,20 +139,20 @@ std::vector<Entry> MemoryBackend::list(std::string_view prefix, std::string_view
   return entries;
 }
 
-void MemoryBackend::reserve(std::int64_t bytes) {
+void MemoryBackend::reserve(Account which, std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
-  check_quota(bytes);
-  reserved_ += bytes;
+  check_quota(which, bytes);
+  account(which).reserved_bytes += bytes;
 }
 
-void MemoryBackend::unreserve(std::int64_t bytes) {
+void MemoryBackend::unreserve(Account which, std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
-  reserved_ -= bytes;
+  account(which).reserved_bytes -= bytes;
 }
 
 BackendStats MemoryBackend::stats() const {
   const std::lock_guard lock(mutex_);
-  return {static_cast<std::int64_t>(objects_.size()), bytes_, reserved_, quota_};
+  return {static_cast<std::int64_t>(objects_.size()), open_, hidden_};
 }
 
 }  // namespace curia

@@ -11,8 +11,11 @@ namespace curia {
 
 class MemoryBackend : public Backend {
  public:
-  // quota_bytes 0: no quota.
-  explicit MemoryBackend(std::int64_t quota_bytes) : quota_(quota_bytes) {}
+  // Quotas of the two accounts; 0: none.
+  MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota) {
+    open_.quota_bytes = open_quota;
+    hidden_.quota_bytes = hidden_quota;
+  }
 
   std::string_view scheme() const override { return "mem"; }
   std::int64_t put(const std::string& key, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
@@ -24,18 +27,20 @@ class MemoryBackend : public Backend {
   std::int64_t erase_if(const std::function<bool(const Entry&)>& which) override;
   std::vector<Entry> list(std::string_view prefix, std::string_view after, std::int64_t limit,
                           const std::function<bool(const Entry&)>& which) const override;
-  void reserve(std::int64_t bytes) override;
-  void unreserve(std::int64_t bytes) override;
+  void reserve(Account account, std::int64_t bytes) override;
+  void unreserve(Account account, std::int64_t bytes) override;
   BackendStats stats() const override;
 
  private:
-  void check_quota(std::int64_t more) const;  // REQUIRES: mutex_ held
+  // REQUIRES for these: mutex_ held.
+  AccountStats& account(Account which) { return which == Account::kOpen ? open_ : hidden_; }
+  AccountStats& account_of(const Object& object);
+  void check_quota(Account which, std::int64_t more);
 
-  const std::int64_t quota_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Object> objects_;
-  std::int64_t bytes_ = 0;
-  std::int64_t reserved_ = 0;
+  AccountStats open_;
+  AccountStats hidden_;
 };
 
 }  // namespace curia

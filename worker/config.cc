@@ -136,6 +136,11 @@ WorkerConfig read_worker_config(const std::string& path) {
   }
   config.memory_quota_bytes = fields.number_or("memory_quota_mib", 8192, 1, std::int64_t{1} << 24)
                               << 20;
+  config.hidden_quota_bytes =
+      fields.number_or("hidden_quota_mib",
+                       std::max<std::int64_t>(1, config.memory_quota_bytes >> 22), 1,
+                       std::int64_t{1} << 24)
+      << 20;
   config.lease_ms = fields.number_or("lease_seconds", 30, 1, 3600) * 1000;
   config.state_dir = beside(path, fields.text("state_dir"));
   config.log_level = fields.text_or("log_level", "info");

@@ -70,6 +70,7 @@ void serve(const std::string& config_path, const sigset_t& signals) {
   options.datasets = read_datasets(config);
   options.grants = config.grants;
   options.memory_quota_bytes = config.memory_quota_bytes;
+  options.hidden_quota_bytes = config.hidden_quota_bytes;
   options.lease_ms = config.lease_ms;
   options.helpers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())) - 1;
   for (const auto& [name, key] : config.drivers) options.drivers.insert(name);

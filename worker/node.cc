@@ -13,7 +13,8 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
       link_(std::move(link)),
       control_(std::move(control)),
       client_(std::move(client)) {
-  store_.add(std::make_unique<MemoryBackend>(options.memory_quota_bytes));
+  store_.add(
+      std::make_unique<MemoryBackend>(options.memory_quota_bytes, options.hidden_quota_bytes));
   ServerOptions server;
   server.drivers = options.drivers;
   for (const auto& [name, address] : options.peers) server.parties.insert(name);

@@ -23,6 +23,7 @@ struct NodeOptions {
   std::map<std::string, Dataset> datasets;
   std::vector<Grant> grants;
   std::int64_t memory_quota_bytes = 0;  // 0: none
+  std::int64_t hidden_quota_bytes = 0;  // for sizes that depend on the data; 0: none
   std::int64_t lease_ms = 30'000;
   int helpers = 1;  // threads of the kernel pool beside the session's own
   std::set<std::string> drivers;

@@ -13,6 +13,7 @@
 #include "protocol/message.h"
 #include "store/object_store.h"
 #include "worker/policy.h"
+#include "worker/traffic_board.h"
 #include "worker/wait_board.h"
 
 namespace curia {
@@ -60,6 +61,7 @@ struct Parts {
   std::int64_t lease_ms = 30'000;
   WaitBoard waits;
   Counters counters;
+  TrafficBoard traffic;
 };
 
 }  // namespace curia

@@ -29,16 +29,21 @@ Error not_found(const std::string& uri) {
   return Error(Code::kNotFound, "no object " + uri + " in this session");
 }
 
+// A failure that depends on nobody's data. One that has a label is treated like any other value.
+bool failed_openly(const Object& object) {
+  return object.value->is_error() && object.meta->label->sources.empty();
+}
+
 DescribeReply description(const Object& object) {
   const ObjectMeta& meta = *object.meta;
   DescribeReply answer;
   answer.type = meta.type;
   answer.label = meta.label->str();
   answer.lineage = meta.lineage;
-  answer.state = object.value->is_error() ? "failed" : "ready";
+  answer.state = failed_openly(object) ? "failed" : "ready";
   answer.program = meta.program.empty() ? "" : meta.program.hex();
   answer.output = meta.output;
-  if (object.value->is_error()) answer.error = WireError(std::get<Error>(object.value->form));
+  if (failed_openly(object)) answer.error = WireError(std::get<Error>(object.value->form));
   if (meta.type.is_tensor() && byte_count(meta.type.tensor()) != kUnknown) {
     answer.bytes = static_cast<std::uint64_t>(byte_count(meta.type.tensor()));
   }
@@ -68,14 +73,7 @@ void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
 
 void Server::deliver(ConnId conn, const Header& header,
                      const std::shared_ptr<WorkerSession>& session, std::optional<Object> object) {
-  if (object->value->is_error()) {
-    try {
-      object->value->check();
-    } catch (const Error& error) {
-      fail(conn, header, error);
-    }
-    return;
-  }
+  if (failed_openly(*object)) return fail(conn, header, std::get<Error>(object->value->form));
   const ReleaseContext context{session->driver(), session_hex(session->id()), object->meta->task,
                                object->meta->lineage};
   const std::vector<ReleaseWish> wishes = {
@@ -90,7 +88,7 @@ void Server::deliver(ConnId conn, const Header& header,
                   // After a reconnect the driver has asked again; another process did not ask.
                   if (session->conn() != conn) return;
                   try {
-                    release_to_driver(conn, header, *session, *object->value);
+                    release_to_driver(conn, header, *session, *object);
                   } catch (const Error& error) {
                     fail(conn, header, error);
                   }
@@ -98,8 +96,8 @@ void Server::deliver(ConnId conn, const Header& header,
 }
 
 void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
-                               const Value& value) {
-  const ValueBytes bytes = value_bytes(value);
+                               const Object& object) {
+  const ValueBytes bytes = value_bytes(*object.value);
   FetchReply answer;
   answer.head = bytes.head;
   answer.bytes = static_cast<std::uint64_t>(bytes.bytes);
@@ -115,7 +113,7 @@ void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession&
     parts_.link->lane(lanes, session.driver_link())
         ->send({header.request, 0, 0}, Slice(), bytes.body);
   }
-  if (moved) parts_.counters.bytes_to_driver += bytes.bytes;
+  if (moved && !object.meta->hidden) parts_.counters.bytes_to_driver += bytes.bytes;
   reply(conn, header, kReply, encode(answer));
 }
 
@@ -181,13 +179,14 @@ void Server::stats(ConnId conn, const Peer&, const Packet& packet) {
     answer.entries.push_back({name, value});
   };
   const Counters& counters = parts_.counters;
+  // Nothing that depends on the data: what is hidden in the memory's other account stays there.
   const BackendStats memory = parts_.store->backend("mem").stats();
   add("epoch", static_cast<std::int64_t>(parts_.epoch));
   add("sessions", static_cast<std::int64_t>(sessions_.size()));
   add("objects", memory.objects);
-  add("memory_bytes", memory.bytes);
-  add("memory_reserved_bytes", memory.reserved_bytes);
-  add("memory_quota_bytes", memory.quota_bytes);
+  add("memory_bytes", memory.open.bytes);
+  add("memory_reserved_bytes", memory.open.reserved_bytes);
+  add("memory_quota_bytes", memory.open.quota_bytes);
   add("runs", counters.runs);
   add("failed_runs", counters.failed_runs);
   add("puts", counters.puts);
@@ -197,10 +196,9 @@ void Server::stats(ConnId conn, const Peer&, const Packet& packet) {
   if (options_.dialer != nullptr) add("data_port", options_.dialer->port());
   add("data_bytes_to_driver", counters.bytes_to_driver);
   add("data_bytes_from_driver", counters.bytes_from_driver);
-  for (const Traffic& traffic : parts_.link->traffic()) {
-    if (traffic.peer.starts_with("driver/")) continue;  // counted above, with what went inline
-    add("data_bytes_to/" + traffic.peer, traffic.sent_bytes);
-    add("data_bytes_from/" + traffic.peer, traffic.received_bytes);
+  for (const auto& [party, traffic] : parts_.traffic.totals()) {
+    add("data_bytes_to/" + party, traffic.sent_bytes);
+    add("data_bytes_from/" + party, traffic.received_bytes);
   }
   reply(conn, packet.header, kReply, encode(answer));
 }

@@ -86,7 +86,7 @@ class Server : private ControlEvents {
   void deliver(ConnId conn, const Header& header, const std::shared_ptr<WorkerSession>& session,
                std::optional<Object> object);
   void release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
-                         const Value& value);
+                         const Object& object);
   void reply(ConnId conn, const Header& header, std::uint16_t flags, std::string_view metadata);
   void fail(ConnId conn, const Header& header, const Error& error);
   void end(std::map<SessionId, Held>::iterator at, const Error& why);

@@ -434,7 +434,7 @@ void WorkerSession::store(const std::string& uri_text, ValuePtr value,
     throw Error(Code::kInvalid,
                 "outputs and puts are named mem://; save in the program for others");
   }
-  parts_.store->put(uri, std::move(value), std::move(meta));
+  put_result(*parts_.store, uri, std::move(value), std::move(meta), 0);
   if (!has_waiters_) return;
   Waiters woken;
   {

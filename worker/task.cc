@@ -75,7 +75,8 @@ void Task::load_outside(const std::vector<Object>& inputs) {
         } else {
           throw Error(Code::kNotFound, "no object " + external.name);
         }
-        object.value->check();
+        // A failure under an empty label is nobody's secret; with a label it goes on as a value.
+        if (object.meta->label->sources.empty()) object.value->check();
         if (!accepts(external.type, object.meta->type)) {
           throw Error(Code::kInvalid, "\"" + external.name + "\" is " + object.meta->type.str() +
                                           ", the program expects " + external.type.str());
@@ -105,7 +106,7 @@ void Task::preflight() {
   }
   const Tag tag{info_.task, kPreflightOp, 0};
   const Slice bytes = Slice::copy_of(encode_preflight(mine));
-  for (const std::string& peer : plan_.others) lane(peer).send(tag, Slice(), {bytes});
+  for (const std::string& peer : plan_.others) send(peer, tag, Slice(), {bytes});
 
   std::map<std::string, Digest> nonces{{parts_.party, mine.nonce}};
   for (const std::string& peer : plan_.others) {
@@ -215,7 +216,7 @@ Task::Values Task::step(const Op& op, const TypedRegion& around, const TypedOp& 
     return {std::make_shared<const Value>(Tensor::scalar(indices_.back()))};
   }
   if (op.name == "save") {
-    save(op, *values[op.operands[0]]);
+    save(op, around.types[op.operands[0]], values[op.operands[0]]);
     return {};
   }
   return compute(op, around, typed, values);
@@ -234,26 +235,40 @@ Task::Values Task::compute(const Op& op, const TypedRegion& around, const TypedO
   if (kernel == nullptr) {
     throw Error(Code::kUnimplemented, "this worker has no kernel for op " + op.name);
   }
+  const auto results_of = static_cast<std::size_t>(result_count(op));
   Values operands;
-  for (const ValueId operand : op.operands) operands.push_back(values[operand]);
-  bool told = true;  // by the types, how much memory the results take
-  for (std::int64_t r = 0; r < result_count(op); ++r) {
+  bool told = true;  // by the types, all that an op's success and the size of its results hang on
+  for (const ValueId operand : op.operands) {
+    if (values[operand]->is_error()) return Values(results_of, values[operand]);
+    told = told && !TaskMemory::concerns(around.types[operand]);
+    operands.push_back(values[operand]);
+  }
+  for (std::size_t r = 0; r < results_of; ++r) {
     told = told && !TaskMemory::concerns(around.types[typed.first_result + r]);
   }
   if (told) return (*kernel)({op, operands, parts_.pool, &cancelled_});
-  memory().reserve_results(op, operands);
-  Values results = (*kernel)({op, operands, parts_.pool, &cancelled_, &memory().reserver()});
-  memory().settle(operands, results);
-  return results;
+  try {
+    memory().reserve_results(op, operands);
+    Values results = (*kernel)({op, operands, parts_.pool, &cancelled_, &memory().reserver()});
+    memory().settle(operands, results);
+    return results;
+  } catch (const Error& error) {
+    // Whether it fails tells something about the data. So the run goes on with the failure in the
+    // place of the results, under their labels: who may see those sees what went wrong.
+    if (error.code() != Code::kInvalid && error.code() != Code::kQuota) throw;
+    const Error poison = error.at_op(op.name, plan_.graph.site_of(op)).at_party(parts_.party);
+    return Values(results_of, std::make_shared<const Value>(poison));
+  }
 }
 
 bool Task::share_predicate(const Op& op, const TypedOp& typed, const ValuePtr& predicate) {
   const Tag tag = next_tag(typed);
   if (op.device == parts_.party) {
+    // A failure in its place is told to all who would learn the predicate: they were granted it.
     const std::uint8_t way = predicate->tensor().as<bool>()[0] ? 1 : 0;
     const Slice head = Slice::copy_of(std::span(&way, 1));
     for (const std::string& peer : typed.parties) {
-      if (peer != parts_.party) lane(peer).send(tag, head, {});
+      if (peer != parts_.party) send(peer, tag, head, {});
     }
     return way == 1;
   }
@@ -300,12 +315,10 @@ Task::Values Task::loop(const Op& op, const TypedOp& typed, const Values& values
   return params;
 }
 
-void Task::save(const Op& op, const Value& value) {
+void Task::save(const Op& op, const Type& type, const ValuePtr& value) {
   // Several saves of one URI differ in version; their labels are joined, so any order is right.
   Label label;
   for (const LabelPtr& saved : save_labels_) label.merge(*saved);
-  Type type = value.type();
-  type.device = parts_.party;
   const Uri uri = Uri::parse(std::get<std::string>(op.attrs.at("uri")));
   const auto known = parts_.store->describe(uri);
   if (known && known->meta->principal != info_.driver) {
@@ -315,10 +328,9 @@ void Task::save(const Op& op, const Value& value) {
   hasher.add(plan_.digest);
   hasher.add(uri.str());
   for (const Digest& lineage : lineages_) hasher.add(lineage);
-  parts_.store->put(
-      uri, std::make_shared<const Value>(value),
-      meta(type, std::make_shared<const Label>(std::move(label)), hasher.finish(), ""),
-      known ? known->version : 0);
+  put_result(*parts_.store, uri, value,
+             meta(type, std::make_shared<const Label>(std::move(label)), hasher.finish(), ""),
+             known ? known->version : 0);
 }
 
 std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {
@@ -337,9 +349,9 @@ std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {
 std::shared_ptr<const ObjectMeta> Task::meta(const Type& type, LabelPtr label,
                                              const Digest& lineage,
                                              const std::string& output) const {
-  return std::make_shared<const ObjectMeta>(ObjectMeta{type, std::move(label), lineage,
-                                                       info_.driver, info_.session, info_.task,
-                                                       plan_.digest, output});
+  return std::make_shared<const ObjectMeta>(
+      ObjectMeta{type, std::move(label), lineage, info_.driver, info_.session, info_.task,
+                 plan_.digest, output, TaskMemory::concerns(type)});
 }
 
 Lane& Task::lane(const std::string& peer) {
@@ -348,8 +360,18 @@ Lane& Task::lane(const std::string& peer) {
   return *known;
 }
 
+void Task::send(const std::string& peer, const Tag& tag, Slice head, std::vector<Slice> body,
+                std::int64_t counted) {
+  if (counted == kAll) {
+    counted = head.size;
+    for (const Slice& part : body) counted += part.size;
+  }
+  parts_.traffic.sent(peer, counted);
+  lane(peer).send(tag, std::move(head), std::move(body));
+}
+
 Message Task::recv(const std::string& peer, const Tag& tag, std::int64_t max_body, const char* what,
-                   const Op* op) {
+                   const Op* op, std::int64_t counted) {
   WaitInfo wait{parts_.party, peer, what, session_hex(info_.session), info_.task, "", {}, 0};
   if (op != nullptr) {
     wait.op = op->name;
@@ -357,7 +379,10 @@ Message Task::recv(const std::string& peer, const Tag& tag, std::int64_t max_bod
   }
   const WaitBoard::Pin pin(parts_.waits, wait);
   try {
-    return lane(peer).recv(tag, max_body, info_.deadline);
+    Message message = lane(peer).recv(tag, max_body, info_.deadline);
+    parts_.traffic.received(peer,
+                            counted == kAll ? message.head.size + message.body.size : counted);
+    return message;
   } catch (const Error& error) {
     if (error.code() != Code::kTimeout) throw;
     throw Error(Code::kTimeout, parts_.party + " waited for " + peer + " (" + what + ", task " +

@@ -60,15 +60,19 @@ class Task {
   Values cond(const Op& op, const TypedOp& typed, const Values& values);
   Values loop(const Op& op, const TypedOp& typed, const Values& values);
   bool share_predicate(const Op& op, const TypedOp& typed, const ValuePtr& predicate);
-  void save(const Op& op, const Value& value);
+  void save(const Op& op, const Type& type, const ValuePtr& value);
   Values compute(const Op& op, const TypedRegion& around, const TypedOp& typed,
                  const Values& values);
   TaskMemory& memory();
   std::vector<TaskOutput> collect(const Flow& flow, const Values& values);
 
   Lane& lane(const std::string& peer);
+  // `counted`: bytes for `stats`, which must not depend on the data; kAll: head and body.
+  static constexpr std::int64_t kAll = -1;
+  void send(const std::string& peer, const Tag& tag, Slice head, std::vector<Slice> body,
+            std::int64_t counted = kAll);
   Message recv(const std::string& peer, const Tag& tag, std::int64_t max_body, const char* what,
-               const Op* op);
+               const Op* op, std::int64_t counted = kAll);
   Tag next_tag(const TypedOp& typed);
   void poll() const;
   std::shared_ptr<const ObjectMeta> meta(const Type& type, LabelPtr label, const Digest& lineage,

@@ -11,20 +11,30 @@
 
 namespace curia {
 
+void put_result(ObjectStore& store, const Uri& uri, ValuePtr value,
+                std::shared_ptr<const ObjectMeta> meta, std::int64_t expected_version) {
+  try {
+    store.put(uri, std::move(value), meta, expected_version);
+  } catch (const Error& error) {
+    if (!meta->hidden || error.code() != Code::kQuota) throw;
+    store.put(uri, std::make_shared<const Value>(error), meta, expected_version);
+  }
+}
+
 struct TaskMemory::Account {
   explicit Account(Backend& quota) : backend(&quota) {}
 
   void take(std::int64_t bytes) {
     const std::lock_guard lock(mutex);
     if (backend == nullptr || bytes <= 0) return;
-    backend->reserve(bytes);
+    backend->reserve(curia::Account::kHidden, bytes);
     held += bytes;
     open += bytes;
   }
   void give_back(std::int64_t bytes) {
     const std::lock_guard lock(mutex);
     if (backend == nullptr) return;
-    backend->unreserve(bytes);
+    backend->unreserve(curia::Account::kHidden, bytes);
     held -= bytes;
   }
 
@@ -146,7 +156,7 @@ void TaskMemory::settle(const std::vector<ValuePtr>& operands, std::vector<Value
 
 std::int64_t TaskMemory::left() const {
   const std::lock_guard lock(account_->mutex);
-  const BackendStats stats = account_->backend->stats();
+  const AccountStats stats = account_->backend->stats().hidden;
   if (stats.quota_bytes == 0) return std::numeric_limits<std::int64_t>::max();
   return std::max<std::int64_t>(0, stats.quota_bytes - stats.bytes - stats.reserved_bytes);
 }
@@ -154,7 +164,7 @@ std::int64_t TaskMemory::left() const {
 void TaskMemory::release() {
   const std::lock_guard lock(account_->mutex);
   if (account_->backend == nullptr) return;
-  account_->backend->unreserve(account_->held);
+  account_->backend->unreserve(curia::Account::kHidden, account_->held);
   account_->held = account_->open = 0;
   account_->backend = nullptr;
 }

@@ -1,6 +1,7 @@
 // Task's moves of values between parties.
 #include <algorithm>
 
+#include "protocol/message.h"
 #include "protocol/value_bytes.h"
 #include "worker/task.h"
 
@@ -10,38 +11,60 @@ namespace {
 // The most bytes a received value of unknown length may have.
 constexpr std::int64_t kMaxUnknownBytes = std::int64_t{4} << 30;
 
+// The head of a transfer begins with what the rest is: a value's head, or an error that stands in
+// its place (FORMAT.md).
+constexpr char kValueFollows = 0;
+constexpr char kErrorFollows = 1;
+
+ValuePtr value_of(const Message& message, const Type& declared, const std::string& from) {
+  const std::string_view head(reinterpret_cast<const char*>(message.head.data),
+                              static_cast<std::size_t>(message.head.size));
+  if (!head.empty() && head[0] == kValueFollows) {
+    return std::make_shared<const Value>(value_from_bytes(head.substr(1), message.body, declared));
+  }
+  if (!head.empty() && head[0] == kErrorFollows && message.body.size == 0) {
+    return std::make_shared<const Value>(decode<WireError>(head.substr(1)).error());
+  }
+  throw Error(Code::kCorrupt, "expected a value or a failure from " + from + ", found neither");
+}
+
 }  // namespace
 
 Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed,
                             const Values& values) {
   const Tag tag = next_tag(typed);
+  // A failure counts in `stats` like the value in whose place it goes.
+  const bool hidden = TaskMemory::concerns(from);
+  const std::int64_t counted = hidden ? 0 : max_body_bytes(from, 0);
   if (from.device == parts_.party) {
-    const ValueBytes bytes = value_bytes(*values[op.operands[0]]);
-    lane(op.device).send(tag, Slice::copy_of(bytes.head), bytes.body);
+    const Value& value = *values[op.operands[0]];
+    if (value.is_error()) {
+      send(op.device, tag,
+           Slice::copy_of(kErrorFollows + encode(WireError(std::get<Error>(value.form)))), {},
+           counted);
+    } else {
+      const ValueBytes bytes = value_bytes(value);
+      send(op.device, tag, Slice::copy_of(kValueFollows + bytes.head), bytes.body, counted);
+    }
     return {};
   }
   Type declared = from;
   declared.device = op.device;
-  const auto value_of = [&](const Message& message) -> Values {
-    return {std::make_shared<const Value>(
-        value_from_bytes({reinterpret_cast<const char*>(message.head.data),
-                          static_cast<std::size_t>(message.head.size)},
-                         message.body, declared))};
-  };
-  if (!TaskMemory::concerns(declared)) {
-    return value_of(recv(from.device, tag, max_body_bytes(declared, 0), "transfer", &op));
+  if (!hidden) {
+    const Message message = recv(from.device, tag, counted, "transfer", &op, counted);
+    return {value_of(message, declared, from.device)};
   }
   // The sender alone knows how much it is, so no more is taken than there is room for.
   const std::int64_t room = std::min(memory().left(), kMaxUnknownBytes);
   try {
-    Values received = value_of(recv(from.device, tag, room, "transfer", &op));
+    Values received = {
+        value_of(recv(from.device, tag, room, "transfer", &op, 0), declared, from.device)};
     memory().settle({}, received);
     return received;
   } catch (const Error& error) {
     if (error.code() != Code::kCorrupt || room == kMaxUnknownBytes) throw;
-    throw Error(Code::kQuota, "memory quota: a value from " + from.device +
-                                  " takes more than the " + std::to_string(room) +
-                                  " bytes left; release objects, or raise memory_quota_mib");
+    throw Error(Code::kQuota, "memory quota: no room for a value from " + from.device +
+                                  "; release results of unknown size, or raise hidden_quota_mib");
   }
 }
 

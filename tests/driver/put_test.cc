@@ -48,9 +48,10 @@ TEST_CASE_TEMPLATE("describe and list: what there is, without its bytes", W, OnS
   const auto world = W::make(alice_and_bob());
   Session session = world->connect("dora");
   const auto datasets = session.datasets("alice");
-  REQUIRE(datasets.size() == 1);
+  REQUIRE(datasets.size() == 2);
   CHECK(datasets[0].name == "people");
   CHECK(datasets[0].type == people().type);
+  CHECK(datasets[1].name == "secret");
   CHECK(session.dataset("alice", "people").type == people().type);
   CHECK(session.datasets("bob").empty());
 

@@ -110,12 +110,12 @@ TEST_CASE_TEMPLATE("Session: what depends on a failed run fails with the first c
     INFO(ref.str() << ": " << error.what());
     CHECK(error.code() != Code::kNotFound);
     CHECK(error.party() == "alice");
-    CHECK(error.op() == "add");
+    CHECK(error.op() == "cond");
     CHECK(error.site().str() == "session_world.h:" + std::to_string(line));
     CHECK(session.describe(ref).state == "failed");
   }
   const Error first = error_of([&] { session.wait(); });
-  CHECK(first.op() == "add");
+  CHECK(first.op() == "cond");
   session.wait();  // it was told once
 }
 
@@ -227,7 +227,7 @@ TEST_CASE("Session: wait() could return before a failure was noted") {
   const PreparedPtr failing = prepare(program);
   for (int i = 0; i < 500; ++i) {
     session.run(failing);
-    CHECK(error_of([&] { session.wait(); }).op() == "add");
+    CHECK(error_of([&] { session.wait(); }).op() == "cond");
   }
   session.wait();
 }
@@ -242,7 +242,7 @@ TEST_CASE("Session: wait() tells the first failure of several") {
   strange.output("out", strange.dataset({"none", parse_type("f64[1] @alice")}));
   session.run(strange);
   session.run(failing);
-  CHECK(error_of([&] { session.wait(); }).op() == "add");
+  CHECK(error_of([&] { session.wait(); }).op() == "cond");
   session.run(strange);
   CHECK(error_of([&] { session.wait(); }).code() == Code::kNotFound);
 }

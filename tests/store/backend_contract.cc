@@ -74,7 +74,7 @@ void check_backend_contract(const MakeBackend& make) {
     backend->put("k", contract_value(1, 1), contract_meta("dora"), 0);
     CHECK(backend->erase("k"));
     CHECK_FALSE(backend->exists("k"));
-    CHECK(backend->stats().bytes == 0);
+    CHECK(backend->stats().open.bytes == 0);
   }
 
   SUBCASE("a second put under a key is refused, and the first object stays") {
@@ -83,7 +83,7 @@ void check_backend_contract(const MakeBackend& make) {
           Code::kImmutable);
     CHECK(first_of(*backend->get("k")) == 1);
     CHECK(backend->stats().objects == 1);
-    CHECK(backend->stats().bytes == 8);
+    CHECK(backend->stats().open.bytes == 8);
   }
 
   SUBCASE("an update names the version it replaces; any other is refused") {
@@ -96,7 +96,7 @@ void check_backend_contract(const MakeBackend& make) {
     CHECK(first_of(*backend->get("k")) == 2);
     CHECK(backend->get("k")->version == 2);
     CHECK_FALSE(backend->exists("none"));
-    CHECK(backend->stats().bytes == 16);
+    CHECK(backend->stats().open.bytes == 16);
   }
 
   SUBCASE("a reader keeps what it got while the object is erased or replaced") {
@@ -113,20 +113,20 @@ void check_backend_contract(const MakeBackend& make) {
             backend->put("k", contract_value(fits + 1, 1), contract_meta("dora"), 0);
           }) == Code::kQuota);
     CHECK_FALSE(backend->exists("k"));
-    CHECK(backend->stats().bytes == 0);
+    CHECK(backend->stats().open.bytes == 0);
     backend->put("k", contract_value(fits, 1), contract_meta("dora"), 0);
     CHECK(code_of([&] {
             backend->put("k", contract_value(fits + 1, 2), contract_meta("dora"), 1);
           }) == Code::kQuota);
     CHECK(first_of(*backend->get("k")) == 1);
-    CHECK(code_of([&] { backend->reserve(1); }) == Code::kQuota);
+    CHECK(code_of([&] { backend->reserve(Account::kOpen, 1); }) == Code::kQuota);
     backend->erase("k");
-    CHECK_NOTHROW(backend->reserve(kContractQuota));
+    CHECK_NOTHROW(backend->reserve(Account::kOpen, kContractQuota));
     CHECK(code_of([&] { backend->put("k", contract_value(1, 1), contract_meta("dora"), 0); }) ==
           Code::kQuota);
-    CHECK(backend->stats().reserved_bytes == kContractQuota);
-    backend->unreserve(kContractQuota);
-    CHECK(backend->stats().reserved_bytes == 0);
+    CHECK(backend->stats().open.reserved_bytes == kContractQuota);
+    backend->unreserve(Account::kOpen, kContractQuota);
+    CHECK(backend->stats().open.reserved_bytes == 0);
     CHECK_NOTHROW(backend->put("k", contract_value(1, 1), contract_meta("dora"), 0));
   }
 
@@ -148,7 +148,7 @@ void check_backend_contract(const MakeBackend& make) {
     CHECK(backend->erase_if([](const Entry& entry) { return entry.meta->principal == "dora"; }) ==
           3);
     CHECK(keys(backend->list("", "", 10, kAll)) == "a/1 c ");
-    CHECK(backend->stats().bytes == 16);
+    CHECK(backend->stats().open.bytes == 16);
   }
 
   SUBCASE("of many threads that update one version, one wins") {
@@ -170,7 +170,7 @@ void check_backend_contract(const MakeBackend& make) {
     for (std::thread& thread : threads) thread.join();
     CHECK(backend->get("k")->version == wins + 1);
     CHECK(backend->stats().objects == 1);
-    CHECK(backend->stats().bytes == 8);
+    CHECK(backend->stats().open.bytes == 8);
   }
 
   SUBCASE("threads that put and erase their own keys leave nothing behind") {
@@ -186,7 +186,7 @@ void check_backend_contract(const MakeBackend& make) {
     }
     for (std::thread& thread : threads) thread.join();
     CHECK(backend->stats().objects == 0);
-    CHECK(backend->stats().bytes == 0);
+    CHECK(backend->stats().open.bytes == 0);
   }
 }
 

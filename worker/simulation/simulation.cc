@@ -27,6 +27,7 @@ struct Simulation::State {
     }
     options.grants = config.grants;
     options.memory_quota_bytes = config.memory_quota_bytes;
+    options.hidden_quota_bytes = config.hidden_quota_bytes;
     options.lease_ms = config.lease_ms;
     options.helpers = 0;
     options.drivers = {drivers.begin(), drivers.end()};

@@ -23,7 +23,8 @@ struct Parts;
 struct SimulatedParty {
   std::map<std::string, Value> datasets;
   std::vector<Grant> grants;
-  std::int64_t memory_quota_bytes = 0;
+  std::int64_t memory_quota_bytes = 0;  // 0: none
+  std::int64_t hidden_quota_bytes = 0;
   std::int64_t lease_ms = 30'000;
 };
 

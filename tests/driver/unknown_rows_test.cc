@@ -1,0 +1,185 @@
+// What depends on the data besides values: the number of rows after a filter or join, whether an op
+// on them fails, and the memory they take. Two clusters whose owner has other data under the same
+// metadata must look alike to a driver without a grant.
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <regex>
+
+#include "tests/driver/session_world.h"
+
+using namespace curia;
+
+namespace {
+
+constexpr std::int64_t kRows = 400;
+constexpr std::int64_t kMiB = 1 << 20;
+
+// `same`: all rows have one key and pass every filter; else keys differ and none passes.
+std::unique_ptr<World> world_of(bool same, bool bob_may_see) {
+  std::vector<std::int64_t> keys, ages;
+  for (std::int64_t i = 0; i < kRows; ++i) {
+    keys.push_back(same ? 7 : i);
+    ages.push_back(same ? 99 : 1 + i % 3);
+  }
+  Parties parties;
+  parties["alice"].datasets.emplace("people",
+                                    Table{{{"key", Tensor::of<std::int64_t>({kRows}, keys)},
+                                           {"age", Tensor::of<std::int64_t>({kRows}, ages)}},
+                                          kRows});
+  if (bob_may_see) parties["alice"].grants = {{.source = "people", .to = "bob"}};
+  for (const char* party : {"alice", "bob"}) {
+    parties[party].memory_quota_bytes = kMiB;
+    parties[party].hidden_quota_bytes = kMiB;
+  }
+  return simulated_world(std::move(parties));
+}
+
+Array people_of(Program& program) {
+  return program.dataset({"people", parse_type("table[400]{key:i64,age:i64} @alice")});
+}
+
+Array old_ones(Program& program) {
+  const Array rows = people_of(program);
+  return rows.filter(rows.column("age") > 50);
+}
+
+using Write = std::function<void(Program&)>;
+
+std::vector<std::pair<std::string, Write>> programs() {
+  return {
+      {"rows", [](Program& p) { p.output("out", old_ones(p)); }},
+      {"save",
+       [](Program& p) {
+         p.save(old_ones(p), Uri::parse("mem://00000000000000000000000000000001"));
+         p.output("out", sum(old_ones(p).column("age")));
+       }},
+      {"load what was saved",
+       [](Program& p) {
+         p.output("out", p.load(Uri::parse("mem://00000000000000000000000000000001"),
+                                parse_type("table[?]{key:i64,age:i64} @alice")));
+       }},
+      {"an extent that fits for some data only",
+       [](Program& p) {
+         const Tensor zeros = Tensor::of<std::int64_t>({kRows}, std::vector<std::int64_t>(kRows));
+         p.output("out", old_ones(p).column("age") + p.constant("alice", zeros));
+       }},
+      {"what depends on that",
+       [](Program& p) {
+         const Tensor zeros = Tensor::of<std::int64_t>({kRows}, std::vector<std::int64_t>(kRows));
+         const Array sums = old_ones(p).column("age") + p.constant("alice", zeros);
+         p.save(sums, Uri::parse("mem://00000000000000000000000000000002"));
+         p.output("out", for_loop(2, {sum(sums)}, [](const Arrays& s, const Index&) {
+                    return Arrays{s[0] + 1};
+                  })[0]);
+       }},
+      {"more rows than there is memory for",
+       [](Program& p) {
+         p.output("out", join(people_of(p), people_of(p).select({"key"}), {"key"}));
+       }},
+      {"rows that go to bob",
+       [](Program& p) { p.output("out", sum(old_ones(p).to("bob").column("age"))); }},
+      {"a failure that goes to bob",
+       [](Program& p) {
+         const Tensor zeros = Tensor::of<std::int64_t>({kRows}, std::vector<std::int64_t>(kRows));
+         p.output("out", (old_ones(p).column("age") + p.constant("alice", zeros)).to("bob") * 2);
+       }},
+  };
+}
+
+// Names that are drawn at random differ from run to run, and so do lineages of datasets.
+std::string without_names(const std::string& text) {
+  return std::regex_replace(text, std::regex("[0-9a-f]{16,64}"), "#");
+}
+
+// Everything that a driver can find out, as text.
+std::vector<std::string> view(World& world) {
+  std::vector<std::string> seen;
+  const auto note = [&](const std::string& what, const std::string& text) {
+    seen.push_back(what + ": " + without_names(text));
+  };
+  Session session = world.connect();
+  std::vector<Refs> kept;
+  for (const auto& [name, write] : programs()) {
+    Program program("view");
+    write(program);
+    const Refs refs = session.run(program);
+    const std::string end = [&] {
+      try {
+        session.wait();
+        return std::string("done");
+      } catch (const Error& error) {
+        return std::string(error.what());
+      }
+    }();
+    note(name, end);
+    for (const auto& [output, ref] : refs) {
+      const DescribeReply told = session.describe(ref);
+      note(name + ", describe", told.type.str() + " " + told.label + " " + told.state + " " +
+                                    std::to_string(told.bytes) + " " +
+                                    (told.error ? told.error->message : std::string()));
+      note(name + ", fetch", error_of([&, &r = ref] { session.fetch(r); }).what());
+    }
+    kept.push_back(refs);
+    if (end != "done") continue;  // how far bob came before alice refused depends on the moment
+    for (const char* party : {"alice", "bob"}) {
+      for (const StatsEntry& entry : session.stats(party)) {
+        note(name + ", stats", party + entry.name + " " + std::to_string(entry.value));
+      }
+    }
+  }
+  for (const char* party : {"alice", "bob"}) {
+    std::vector<std::string> types;  // in the order of random names
+    for (const ListEntry& entry : session.list(party)) types.push_back(entry.type.str());
+    std::sort(types.begin(), types.end());
+    for (const std::string& type : types) note("list", type);
+  }
+  // The driver's own memory: does as much fit as before?
+  const Ref own = session.put(
+      "alice", Tensor::of<std::uint8_t>({kMiB - 4096}, std::vector<std::uint8_t>(kMiB - 4096)));
+  note("put", [&] {
+    try {
+      session.wait();
+      return std::string("done");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  }());
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("A driver without a grant sees no difference between data of the same metadata") {
+  for (const bool bob_may_see : {false, true}) {
+    CAPTURE(bob_may_see);
+    const auto many = view(*world_of(true, bob_may_see));
+    const auto none = view(*world_of(false, bob_may_see));
+    REQUIRE(many.size() == none.size());
+    for (std::size_t i = 0; i < many.size(); ++i) CHECK(many[i] == none[i]);
+  }
+}
+
+TEST_CASE("A driver who was granted a failed result learns what went wrong, and where") {
+  Parties parties = alice_and_bob();
+  const auto world = simulated_world(std::move(parties));
+  Session session = world->connect();
+  Program program("mismatch");
+  const Array table = program.dataset(people());
+  const Array some = table.filter(table.column("age") > 30).column("pay");
+  const Array two = table.filter(table.column("age") > 40).column("pay");
+  const Array both = some + two;
+  const int line = __LINE__ - 1;
+  program.output("there", sum(both).to("bob"));
+  program.output("out", both);
+  const Refs refs = session.run(program);
+  session.wait();
+  for (const char* output : {"out", "there"}) {
+    const Error error = error_of([&] { session.fetch(refs[output]); });
+    CHECK(error.code() == Code::kInvalid);
+    CHECK(error.party() == "alice");
+    CHECK(error.op() == "add");
+    CHECK(error.site().str() == "unknown_rows_test.cc:" + std::to_string(line));
+    CHECK(session.describe(refs[output]).state == "ready");
+  }
+}
