@@ -30,6 +30,14 @@ std::string extent_text(std::int64_t extent) {
   return extent == kUnknown ? "?" : std::to_string(extent);
 }
 
+std::string shape_text(const Shape& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    text += (i == 0 ? "" : ",") + extent_text(shape[i]);
+  }
+  return text + "]";
+}
+
 // A cursor over type text, for error messages that name the character.
 class Cursor {
  public:
@@ -92,18 +100,52 @@ TableType parse_table(Cursor& cursor) {
   return table;
 }
 
+Shape parse_shape(Cursor& cursor) {
+  Shape shape;
+  cursor.want('[');
+  if (cursor.take(']')) return shape;
+  do {
+    shape.push_back(cursor.extent());
+    if (static_cast<std::int64_t>(shape.size()) > kMaxRank) cursor.fail("rank above 8");
+  } while (cursor.take(','));
+  cursor.want(']');
+  return shape;
+}
+
 TensorType parse_tensor(Cursor& cursor, std::string_view dtype) {
   TensorType tensor;
   tensor.dtype = parse_dtype(dtype);
   if (tensor.dtype == DType::kString) cursor.fail("a tensor cannot hold strings");
-  cursor.want('[');
-  if (cursor.take(']')) return tensor;
-  do {
-    tensor.shape.push_back(cursor.extent());
-    if (static_cast<std::int64_t>(tensor.shape.size()) > kMaxRank) cursor.fail("rank above 8");
-  } while (cursor.take(','));
-  cursor.want(']');
+  tensor.shape = parse_shape(cursor);
   return tensor;
+}
+
+// `head` is what stands before the shape: "secret<fixed,18>".
+SecretType parse_secret(Cursor& cursor, std::string_view head) {
+  SecretType secret;
+  if (head == "secret<bool>") {
+    secret.kind = SecretKind::kBool;
+  } else if (head == "secret<int>") {
+    secret.kind = SecretKind::kInt;
+  } else {
+    constexpr std::string_view kFixedHead = "secret<fixed,";
+    if (!head.starts_with(kFixedHead) || !head.ends_with('>')) {
+      cursor.fail("expected secret<bool>, secret<int> or secret<fixed,bits>");
+    }
+    const std::string_view bits =
+        head.substr(kFixedHead.size(), head.size() - kFixedHead.size() - 1);
+    const auto [end, error] =
+        std::from_chars(bits.data(), bits.data() + bits.size(), secret.fraction_bits);
+    if (error != std::errc() || end != bits.data() + bits.size() || secret.fraction_bits < 1 ||
+        secret.fraction_bits > kMaxFractionBits) {
+      cursor.fail("expected 1 to " + std::to_string(kMaxFractionBits) + " fraction bits");
+    }
+  }
+  secret.shape = parse_shape(cursor);
+  for (const std::int64_t extent : secret.shape) {
+    if (extent == kUnknown) cursor.fail("a secret has a known shape");
+  }
+  return secret;
 }
 
 }  // namespace
@@ -130,13 +172,25 @@ const TableType& Type::table() const {
   throw Error(Code::kInvalid, "expected a table, found " + str());
 }
 
+const SecretType& Type::secret() const {
+  if (const auto* secret = std::get_if<SecretType>(&form)) return *secret;
+  throw Error(Code::kInvalid, "expected a secret on a secure device, found " + str());
+}
+
 std::string type_text(const TensorType& type) {
-  std::string text(dtype_name(type.dtype));
-  text += "[";
-  for (std::size_t i = 0; i < type.shape.size(); ++i) {
-    text += (i == 0 ? "" : ",") + extent_text(type.shape[i]);
+  return std::string(dtype_name(type.dtype)) + shape_text(type.shape);
+}
+
+std::string type_text(const SecretType& type) {
+  switch (type.kind) {
+    case SecretKind::kBool:
+      return "secret<bool>" + shape_text(type.shape);
+    case SecretKind::kInt:
+      return "secret<int>" + shape_text(type.shape);
+    case SecretKind::kFixed:
+      break;
   }
-  return text + "]";
+  return "secret<fixed," + std::to_string(type.fraction_bits) + ">" + shape_text(type.shape);
 }
 
 std::string type_text(const TableType& type) {
@@ -160,6 +214,8 @@ Type parse_type(std::string_view text) {
   const std::string_view head = cursor.until("[");
   if (head == "table") {
     type.form = parse_table(cursor);
+  } else if (head.starts_with("secret<")) {
+    type.form = parse_secret(cursor, head);
   } else {
     type.form = parse_tensor(cursor, head);
   }
@@ -207,9 +263,29 @@ std::int64_t byte_count(const TensorType& type) {
   return count == kUnknown ? kUnknown : count * dtype_bytes(type.dtype);
 }
 
+std::int64_t part_bytes(const SecretType& type) {
+  constexpr std::int64_t kBlockBits = 512;
+  const std::int64_t count = element_count(type.shape);
+  if (type.kind != SecretKind::kBool) return count * 8;
+  return (count + kBlockBits - 1) / kBlockBits * (kBlockBits / 8);
+}
+
+TensorType clear_type(const SecretType& type) {
+  switch (type.kind) {
+    case SecretKind::kBool:
+      return {DType::kBool, type.shape};
+    case SecretKind::kInt:
+      return {DType::kI64, type.shape};
+    case SecretKind::kFixed:
+      break;
+  }
+  return {DType::kF64, type.shape};
+}
+
 bool accepts(const Type& declared, const Type& found) {
   if (declared.device != found.device) return false;
-  if (declared.is_tensor() != found.is_tensor()) return false;
+  if (declared.form.index() != found.form.index()) return false;
+  if (declared.is_secret()) return declared == found;
   if (declared.is_table()) {
     const auto& want = declared.table();
     const auto& have = found.table();

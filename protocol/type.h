@@ -67,25 +67,46 @@ struct TableType {
   bool operator==(const TableType&) const = default;
 };
 
-// A placed type: what it is and the name of the party (later: the device) that holds it.
+// What the elements of a secret-shared tensor mean. The numbers are part of the wire format.
+enum class SecretKind : std::uint8_t {
+  kBool = 0,   // single bits, shared over Z_2
+  kInt = 1,    // i64, shared over Z_2^64
+  kFixed = 2,  // real numbers as round(x * 2^fraction_bits), shared over Z_2^64
+};
+
+inline constexpr int kDefaultFractionBits = 18;
+inline constexpr int kMaxFractionBits = 30;
+
+// A tensor of which every member of a secure device holds a share.
+struct SecretType {
+  SecretKind kind = SecretKind::kFixed;
+  int fraction_bits = 0;  // kFixed: 1..kMaxFractionBits; else 0
+  Shape shape;            // no `?`
+  bool operator==(const SecretType&) const = default;
+};
+
+// A placed type: what it is and the name of the party or secure device that holds it.
 struct Type {
-  std::variant<TensorType, TableType> form;
+  std::variant<TensorType, TableType, SecretType> form;
   std::string device;
 
   bool is_tensor() const { return std::holds_alternative<TensorType>(form); }
   bool is_table() const { return std::holds_alternative<TableType>(form); }
-  // Errors: kInvalid, "expected a tensor, found <this>" (or a table).
+  bool is_secret() const { return std::holds_alternative<SecretType>(form); }
+  // Errors: kInvalid, "expected a tensor, found <this>" (or a table, a secret).
   const TensorType& tensor() const;
   const TableType& table() const;
+  const SecretType& secret() const;
 
   bool operator==(const Type&) const = default;
-  // "f64[150,4] @alice", "table[?]{id:string,age:i64} @bob".
+  // "f64[150,4] @alice", "table[?]{id:string,age:i64} @bob", "secret<fixed,18>[150,4] @abc".
   std::string str() const;
 };
 
-// "f64[150,4]", "i64[]", "bool[?]".
+// "f64[150,4]", "i64[]", "bool[?]"; "secret<fixed,18>[150,4]", "secret<int>[3]", "secret<bool>[]".
 std::string type_text(const TensorType& type);
 std::string type_text(const TableType& type);
+std::string type_text(const SecretType& type);
 // The inverse of Type::str(); "@device" may be left out. Errors: kInvalid, naming the character.
 Type parse_type(std::string_view text);
 
@@ -95,6 +116,11 @@ Type parse_type(std::string_view text);
 std::int64_t element_count(const Shape& shape);
 // element_count times the element size; kUnknown as above.
 std::int64_t byte_count(const TensorType& type);
+// Bytes of one of the two parts of a party's share (see Share): 8 an element; bits are packed and
+// padded to whole blocks of 64 bytes.
+std::int64_t part_bytes(const SecretType& type);
+// What the secret is in the clear: bool, i64 or f64.
+TensorType clear_type(const SecretType& type);
 // Whether a value of type `found` may stand where `declared` is expected: equal, or `?` in
 // declared.
 bool accepts(const Type& declared, const Type& found);

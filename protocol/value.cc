@@ -175,13 +175,21 @@ const Table& Value::table() const {
   throw Error(Code::kInvalid, "expected a table, found " + type().str());
 }
 
+const Share& Value::share() const {
+  check();
+  if (const auto* share = std::get_if<Share>(&form)) return *share;
+  throw Error(Code::kInvalid, "expected a share of a secret, found " + type().str());
+}
+
 Type Value::type() const {
   if (is_tensor()) return {std::get<Tensor>(form).type(), ""};
+  if (is_share()) return {std::get<Share>(form).type, ""};
   return {table().type(), ""};
 }
 
 std::int64_t Value::bytes() const {
   if (const auto* tensor = std::get_if<Tensor>(&form)) return tensor->data.size;
+  if (const auto* share = std::get_if<Share>(&form)) return share->first.size + share->second.size;
   const auto* table = std::get_if<Table>(&form);
   if (table == nullptr) return 0;
   std::int64_t total = 0;

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/digest.h"
 #include "protocol/error.h"
 #include "protocol/type.h"
 
@@ -111,20 +112,35 @@ struct Table {
   const Column& column(std::string_view name) const;
 };
 
-// A tensor, a table, or the error that stands in the place of an output that failed.
+// What one member of a secure device holds of a secret: two of the three additive parts (replicated
+// secret sharing, Araki et al., CCS 2016, section 2). The member of rank i holds part i in `first`
+// and part (i + 1) mod 3 in `second`; the secret is the sum of the three parts, mod 2^64 or, for
+// bits, their exclusive or. Bits are packed, the lowest first, in 64-bit words; bits behind the
+// last element are unspecified.
+struct Share {
+  SecretType type;
+  Digest instance;  // of the task run that made it: shares of different instances never meet
+  Slice first;      // part_bytes(type) each
+  Slice second;
+};
+
+// A tensor, a table, a share, or the error that stands in the place of an output that failed.
 struct Value {
-  std::variant<Tensor, Table, Error> form;
+  std::variant<Tensor, Table, Error, Share> form;
 
   Value(Tensor tensor) : form(std::move(tensor)) {}  // NOLINT: a tensor is a value
   Value(Table table) : form(std::move(table)) {}     // NOLINT: likewise
   Value(Error error) : form(std::move(error)) {}     // NOLINT: likewise
+  Value(Share share) : form(std::move(share)) {}     // NOLINT: likewise
 
   bool is_tensor() const { return std::holds_alternative<Tensor>(form); }
   bool is_table() const { return std::holds_alternative<Table>(form); }
   bool is_error() const { return std::holds_alternative<Error>(form); }
+  bool is_share() const { return std::holds_alternative<Share>(form); }
   // These throw the stored error where there is one, else kInvalid on the wrong kind.
   const Tensor& tensor() const;
   const Table& table() const;
+  const Share& share() const;
   void check() const;  // throws the stored error, if it is one
 
   // The exact type (no `?`), without a device. REQUIRES: not an error.
