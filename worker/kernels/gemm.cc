@@ -5,7 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "worker/kernels/simd.h"
+#include "protocol/simd.h"
 
 namespace curia {
 namespace {

@@ -6,7 +6,7 @@
 #include <initializer_list>
 
 #include "worker/kernels/kernel.h"
-#include "worker/kernels/simd.h"
+#include "protocol/simd.h"
 
 namespace curia {
 

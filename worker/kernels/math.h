@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "worker/kernels/simd.h"
+#include "protocol/simd.h"
 
 namespace curia::math {
 

@@ -1,7 +1,8 @@
 // Loops compiled for several instruction sets, the best one chosen at run time, and stores that go
 // round the cache. Plain C++ loops: the compiler vectorises them three times over.
 //
-// Results do not depend on the choice: fused multiply-add is off in this folder's build.
+// Results of floats do not depend on the choice where the file is compiled without fused
+// multiply-add (-ffp-contract=off, as worker/kernels is).
 #pragma once
 
 #include <cstdint>
