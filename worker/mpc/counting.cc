@@ -103,12 +103,11 @@ PublicBits Counting::public_bits(std::int64_t count, const std::function<void(st
   return {count, held(8 * bit_words(count))};
 }
 
-RingShare Counting::map(std::initializer_list<const RingShare*>, std::int64_t count,
-                        const PartMap&) {
+RingShare Counting::map(const std::vector<const RingShare*>&, std::int64_t count, const PartMap&) {
   return ring(count);
 }
 
-BitShare Counting::map_bits(std::initializer_list<const BitShare*>, std::int64_t count,
+BitShare Counting::map_bits(const std::vector<const BitShare*>&, std::int64_t count,
                             const PartMap&) {
   return bits(count);
 }
@@ -253,9 +252,11 @@ BitShare Counting::is_zero(const RingShare& x) {
   return bits(x.count);
 }
 
-RingShare Counting::to_ring(const BitShare& x) {
-  const Chunks chunks = chunks_of(x.count);
-  for (const Chunk& chunk : chunks) send(chunk.leader, after(chunk.leader), chunk.size() * 8);
+// A product of a bit of the leader's and one of the others', in the ring.
+void Counting::bit_step(const Chunks& chunks, std::int64_t lead_bytes) {
+  for (const Chunk& chunk : chunks) {
+    send(chunk.leader, after(chunk.leader), chunk.size() * lead_bytes);
+  }
   for (int rank = 0; rank < kMpcMembers; ++rank) {
     for (const Chunk& chunk : chunks) {
       if (rank == chunk.leader) continue;
@@ -270,6 +271,15 @@ RingShare Counting::to_ring(const BitShare& x) {
       recv(rank, rank == after(chunk.leader) ? after(rank) : before(rank));
     }
   }
+}
+
+RingShare Counting::to_ring(const BitShare& x) {
+  bit_step(chunks_of(x.count), 8);
+  return ring(x.count);
+}
+
+RingShare Counting::divide(const RingShare& x, std::int64_t) {
+  bit_step(chunks_of(x.count), 16);
   return ring(x.count);
 }
 

@@ -15,6 +15,7 @@ class Counting final : public MpcProtocol {
  public:
   MpcCost cost() const;
 
+  int rank() const override { return -1; }
   void begin(std::uint32_t, std::uint32_t, const std::function<bool()>*) override {}
   RingShare share(const Slice& clear, std::int64_t count, int owner) override;
   BitShare share_bits(const Slice& clear, std::int64_t count, int owner) override;
@@ -24,15 +25,16 @@ class Counting final : public MpcProtocol {
                          const std::function<void(std::uint64_t*)>& fill) override;
   PublicBits public_bits(std::int64_t count,
                          const std::function<void(std::uint64_t*)>& fill) override;
-  RingShare map(std::initializer_list<const RingShare*> in, std::int64_t count,
+  RingShare map(const std::vector<const RingShare*>& in, std::int64_t count,
                 const PartMap& f) override;
-  BitShare map_bits(std::initializer_list<const BitShare*> in, std::int64_t count,
+  BitShare map_bits(const std::vector<const BitShare*>& in, std::int64_t count,
                     const PartMap& f) override;
   RingShare multiply(const RingShare& a, const RingShare& b) override;
   RingShare multiply_shift(const RingShare& a, const RingShare& b, int shift) override;
   RingShare matmul(const RingShare& a, const RingShare& b, std::int64_t m, std::int64_t k,
                    std::int64_t n, int shift) override;
   RingShare truncate(const RingShare& x, int shift) override;
+  RingShare divide(const RingShare& x, std::int64_t divisor) override;
   BitShare conjunction(const BitShare& a, const BitShare& b) override;
   BitShare sign(const RingShare& x) override;
   BitShare is_zero(const RingShare& x) override;
@@ -53,6 +55,7 @@ class Counting final : public MpcProtocol {
   void recv(int at, int from);
   void ring_round(const Chunks& chunks);  // each sends its part to the member before
   void shift_step(const Chunks& chunks, int shift, bool exchange);
+  void bit_step(const Chunks& chunks, std::int64_t lead_bytes);
   void open_to(int to, std::int64_t words);
   void from_owner(int owner, std::int64_t words);
   void adder(std::int64_t count, int low, int bits);

@@ -10,8 +10,8 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <memory>
+#include <vector>
 
 #include "protocol/value.h"
 
@@ -89,6 +89,8 @@ class MpcProtocol {
  public:
   virtual ~MpcProtocol() = default;
 
+  virtual int rank() const = 0;  // of this member; -1 when only counting
+
   // Starts an op: the random streams continue at a place that depends on (op, step) only and was
   // never used before in this task. `cancelled` is polled once a chunk.
   // REQUIRES: no pair is given twice in the life of this object's seeds.
@@ -108,9 +110,9 @@ class MpcProtocol {
                                  const std::function<void(std::uint64_t*)>& fill) = 0;
 
   // --- local
-  virtual RingShare map(std::initializer_list<const RingShare*> in, std::int64_t count,
+  virtual RingShare map(const std::vector<const RingShare*>& in, std::int64_t count,
                         const PartMap& f) = 0;
-  virtual BitShare map_bits(std::initializer_list<const BitShare*> in, std::int64_t count,
+  virtual BitShare map_bits(const std::vector<const BitShare*>& in, std::int64_t count,
                             const PartMap& f) = 0;
 
   // --- with messages; elementwise operands have equal counts
@@ -123,6 +125,9 @@ class MpcProtocol {
   // x / 2^shift, off by less than 1, exact where 2^shift divides x, the mean of the error is 0.
   // REQUIRES: -2^62 <= x < 2^62 - 2^shift as a signed number, 1 <= shift <= 62.
   virtual RingShare truncate(const RingShare& x, int shift) = 0;
+  // x / divisor, off by less than 1.5; the mean of the error is about 0.
+  // REQUIRES: |x| < 2^61 as a signed number, 2 <= divisor <= 2^48.
+  virtual RingShare divide(const RingShare& x, std::int64_t divisor) = 0;
   virtual BitShare conjunction(const BitShare& a, const BitShare& b) = 0;
   // Bit 63: whether x < 0.
   virtual BitShare sign(const RingShare& x) = 0;

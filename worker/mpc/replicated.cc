@@ -159,7 +159,7 @@ PublicBits Replicated::public_bits(std::int64_t count,
 }
 
 // Part 0 takes public numbers.
-RingShare Replicated::map(std::initializer_list<const RingShare*> in, std::int64_t count,
+RingShare Replicated::map(const std::vector<const RingShare*>& in, std::int64_t count,
                           const PartMap& f) {
   poll();
   std::vector<const Words*> first, second;
@@ -173,7 +173,7 @@ RingShare Replicated::map(std::initializer_list<const RingShare*> in, std::int64
   return {count, slice_of(one), slice_of(two)};
 }
 
-BitShare Replicated::map_bits(std::initializer_list<const BitShare*> in, std::int64_t count,
+BitShare Replicated::map_bits(const std::vector<const BitShare*>& in, std::int64_t count,
                               const PartMap& f) {
   poll();
   std::vector<const Words*> first, second;

@@ -41,6 +41,7 @@ class Replicated final : public MpcProtocol {
  public:
   Replicated(MpcNet& net, const MpcSeeds& seeds);
 
+  int rank() const override { return rank_; }
   void begin(std::uint32_t op, std::uint32_t step, const std::function<bool()>* cancelled) override;
   RingShare share(const Slice& clear, std::int64_t count, int owner) override;
   BitShare share_bits(const Slice& clear, std::int64_t count, int owner) override;
@@ -50,15 +51,16 @@ class Replicated final : public MpcProtocol {
                          const std::function<void(std::uint64_t*)>& fill) override;
   PublicBits public_bits(std::int64_t count,
                          const std::function<void(std::uint64_t*)>& fill) override;
-  RingShare map(std::initializer_list<const RingShare*> in, std::int64_t count,
+  RingShare map(const std::vector<const RingShare*>& in, std::int64_t count,
                 const PartMap& f) override;
-  BitShare map_bits(std::initializer_list<const BitShare*> in, std::int64_t count,
+  BitShare map_bits(const std::vector<const BitShare*>& in, std::int64_t count,
                     const PartMap& f) override;
   RingShare multiply(const RingShare& a, const RingShare& b) override;
   RingShare multiply_shift(const RingShare& a, const RingShare& b, int shift) override;
   RingShare matmul(const RingShare& a, const RingShare& b, std::int64_t m, std::int64_t k,
                    std::int64_t n, int shift) override;
   RingShare truncate(const RingShare& x, int shift) override;
+  RingShare divide(const RingShare& x, std::int64_t divisor) override;
   BitShare conjunction(const BitShare& a, const BitShare& b) override;
   BitShare sign(const RingShare& x) override;
   BitShare is_zero(const RingShare& x) override;
