@@ -13,5 +13,6 @@ std::vector<Figure> bench_objects(int runs);  // objects
 std::vector<Figure> bench_bulk(int runs);     // put, fetch, transfer, memory
 std::vector<Figure> bench_local(int runs);    // local_add, local_matmul
 std::vector<Figure> bench_lanes(int runs);    // lane_round, lane_transfer
+std::vector<Figure> bench_mpc(int runs);      // mul_1e6 ... mul_round on a secure device
 
 }  // namespace curia::bench

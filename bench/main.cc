@@ -19,7 +19,7 @@ struct Group {
 
 constexpr Group kGroups[] = {
     {"runs", bench_runs},   {"objects", bench_objects}, {"bulk", bench_bulk},
-    {"local", bench_local}, {"lanes", bench_lanes},
+    {"local", bench_local}, {"lanes", bench_lanes},     {"mpc", bench_mpc},
 };
 
 int run(int argc, char** argv) {
@@ -29,7 +29,7 @@ int run(int argc, char** argv) {
   std::vector<std::string> only;
   app.add_flag("--json", json, "print a list of {name, value, unit, limit, ratio}");
   app.add_option("--runs", runs, "repeats of each measurement")->check(CLI::Range(1, 100));
-  app.add_option("groups", only, "which groups: runs, objects, bulk, local, lanes (all)");
+  app.add_option("groups", only, "which groups: runs, objects, bulk, local, lanes, mpc (all)");
   CLI11_PARSE(app, argc, argv);
   std::vector<Figure> figures;
   for (const Group& group : kGroups) {

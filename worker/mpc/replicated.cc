@@ -218,7 +218,7 @@ Pair Replicated::reshare(const std::vector<Chunk>& chunks, std::int64_t words, s
     for (std::int64_t begin = chunk.begin; begin < chunk.end; begin += grain) {
       const std::int64_t end = std::min(begin + grain, chunk.end);
       Words* const out = words_of(first) + begin;
-      produce(begin, end, out);
+      produce(chunk, begin, end, out);
       mask(bits, use, chunk.mask + begin - chunk.begin, out, end - begin);
     }
     net_.send(previous(), slice_of(first).part(chunk.begin * 8, chunk.size() * 8));
@@ -238,7 +238,7 @@ Produce product(const RingShare& a, const RingShare& b) {
   check_words(a.second, a.count);
   check_words(b.first, b.count);
   check_words(b.second, b.count);
-  return [=](std::int64_t begin, std::int64_t end, Words* out) {
+  return [=](const Chunk&, std::int64_t begin, std::int64_t end, Words* out) {
     const auto body = [](const Words* a0, const Words* a1, const Words* b0, const Words* b1,
                          Words* to, std::int64_t n) CURIA_INLINE {
       for (std::int64_t i = 0; i < n; ++i) to[i] = a0[i] * (b0[i] + b1[i]) + a1[i] * b0[i];
@@ -264,7 +264,7 @@ namespace {
 
 Produce conjunction_of(const Pair& a, const Pair& b, std::int64_t words) {
   for (const Slice* x : {&a.first, &a.second, &b.first, &b.second}) check_words(*x, words);
-  return [=](std::int64_t begin, std::int64_t end, Words* out) {
+  return [=](const Chunk&, std::int64_t begin, std::int64_t end, Words* out) {
     const auto body = [](const Words* a0, const Words* a1, const Words* b0, const Words* b1,
                          Words* to, std::int64_t n) CURIA_INLINE {
       for (std::int64_t i = 0; i < n; ++i) to[i] = (a0[i] & (b0[i] ^ b1[i])) ^ (a1[i] & b0[i]);
@@ -291,7 +291,7 @@ std::vector<Pair> Replicated::conjunctions(const std::vector<std::pair<Pair, Pai
     const auto place = use + static_cast<std::uint32_t>(results.size());
     for (std::int64_t begin = 0; begin < words; begin += kBlockWords) {
       const std::int64_t n = std::min(kBlockWords, words - begin);
-      produce(begin, begin + n, words_of(first) + begin);
+      produce({}, begin, begin + n, words_of(first) + begin);
       mask(true, place, begin, words_of(first) + begin, n);
     }
     results.push_back({slice_of(first), {}});

@@ -34,8 +34,10 @@ inline const Words* words_of(const Slice& slice) {
 }
 inline Slice slice_of(BufferMut buffer) { return Slice(BufferPtr(std::move(buffer))); }
 
-// Computes local values of elements begin..end into out: what the member contributes to a product.
-using Produce = std::function<void(std::int64_t begin, std::int64_t end, Words* out)>;
+// Computes local values of elements begin..end, of that chunk, into out: what the member
+// contributes to a product.
+using Produce =
+    std::function<void(const Chunk& chunk, std::int64_t begin, std::int64_t end, Words* out)>;
 
 class Replicated final : public MpcProtocol {
  public:

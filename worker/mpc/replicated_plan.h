@@ -8,7 +8,7 @@
 namespace curia::mpc {
 
 inline constexpr std::int64_t kBlockWords = 512;                    // masks of a block stay in L1
-inline constexpr std::int64_t kChunkWords = std::int64_t{1} << 17;  // of a message: 1 MiB
+inline constexpr std::int64_t kChunkWords = std::int64_t{1} << 18;  // of a message: 2 MiB
 inline constexpr std::int64_t kAdderChunk = std::int64_t{1} << 19;  // elements an adder takes
 // From here on the special role in asymmetric steps goes round, so that members send alike.
 inline constexpr std::int64_t kRotateFrom = std::int64_t{1} << 15;
@@ -51,7 +51,7 @@ inline std::vector<Chunk> row_chunks(std::int64_t rows, std::int64_t width) {
   if (rows == 0 || width == 0) return chunks;
   std::int64_t step = rows;
   if (rows * width >= kRotateFrom) {
-    const std::int64_t most = std::max<std::int64_t>(1, 2 * kChunkWords / width);
+    const std::int64_t most = std::max<std::int64_t>(1, kChunkWords / width);
     const std::int64_t pieces = 3 * ((rows + 3 * most - 1) / (3 * most));
     step = (rows + pieces - 1) / pieces;
   }

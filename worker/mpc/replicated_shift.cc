@@ -19,6 +19,7 @@
 // F_P itself; both know v, so v e + v F_P = u v. Both mask their summand and exchange it.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "protocol/error.h"
 #include "protocol/simd.h"
@@ -217,7 +218,7 @@ Pair Replicated::reshare_shift(const std::vector<Chunk>& chunks, std::int64_t wo
     for (std::int64_t begin = chunk.begin; begin < chunk.end; begin += grain) {
       const std::int64_t end = std::min(begin + grain, chunk.end);
       Words* const out = words_of(local) + begin - chunk.begin;
-      produce(begin, end, out);
+      produce(chunk, begin, end, out);
       mask(false, use, chunk.mask + begin - chunk.begin, out, end - begin);
     }
     const Words* const z = words_of(local);
@@ -279,19 +280,41 @@ RingShare Replicated::truncate(const RingShare& x, int shift) {
   return {x.count, std::move(r.first), std::move(r.second)};
 }
 
-// One resharing of the output, whatever the inner extent: z = A_i (B_i + B_(i+1)) + A_(i+1) B_i.
+// One resharing of the output, whatever the inner extent. The nine products of parts are covered by
+// five local ones instead of two a member: of each chunk of rows, the leader P has
+// (A_P + A_N)(B_P + B_N), N has A_N B_V + A_V B_N, and V has A_V (B_V + B_P) + A_P B_V.
+// (Fewer would need an inverse of 2.)
 RingShare Replicated::matmul(const RingShare& a, const RingShare& b, std::int64_t m, std::int64_t k,
                              std::int64_t n, int shift) {
   expect(a.count == m * k && b.count == k * n, "the operands of a matrix product do not fit");
-  const PackedMatrix sum(k, n, words_of(b.first), words_of(b.second));
-  const PackedMatrix own(k, n, words_of(b.first), nullptr);
   const std::vector<Chunk> chunks = row_chunks(m, n);
   const Words *a0 = words_of(a.first), *a1 = words_of(a.second);
-  const Produce produce = [&](std::int64_t begin, std::int64_t end, Words* out) {
+  const Words *b0 = words_of(b.first), *b1 = words_of(b.second);
+  const auto plays = [&](std::initializer_list<Role> roles) {
+    return std::any_of(chunks.begin(), chunks.end(), [&](const Chunk& chunk) {
+      return std::find(roles.begin(), roles.end(), role(chunk)) != roles.end();
+    });
+  };
+  std::optional<PackedMatrix> sum, first, second;
+  if (plays({Role::kLeader, Role::kPrevious})) sum.emplace(k, n, b0, b1);
+  if (plays({Role::kNext, Role::kPrevious})) first.emplace(k, n, b0, nullptr);
+  if (plays({Role::kNext})) second.emplace(k, n, b1, nullptr);
+  const Produce produce = [&](const Chunk& chunk, std::int64_t begin, std::int64_t end,
+                              Words* out) {
     const std::int64_t row = begin / n, rows = (end - begin) / n;
+    const Words *left = a0 + row * k, *right = a1 + row * k;
     std::fill_n(out, end - begin, Words{0});
-    sum.multiply_add(a0 + row * k, rows, out);
-    own.multiply_add(a1 + row * k, rows, out);
+    if (role(chunk) == Role::kLeader) {
+      const BufferMut both = allocate_words(rows * k);
+      for (std::int64_t i = 0; i < rows * k; ++i) words_of(both)[i] = left[i] + right[i];
+      sum->multiply_add(words_of(both), rows, out);
+    } else if (role(chunk) == Role::kNext) {
+      second->multiply_add(left, rows, out);
+      first->multiply_add(right, rows, out);
+    } else {
+      sum->multiply_add(left, rows, out);
+      first->multiply_add(right, rows, out);
+    }
   };
   const std::int64_t grain = std::max<std::int64_t>(m * n, 1);
   Pair z = shift > 0 ? reshare_shift(chunks, m * n, grain, shift, produce)
