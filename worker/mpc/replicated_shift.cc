@@ -240,7 +240,11 @@ Pair Replicated::reshare_shift(const std::vector<Chunk>& chunks, std::int64_t wo
     const Slice theirs = net_.recv(is_next ? next() : previous(), chunk.size() * 8);
     const Words *z = words_of(mine[i]), *y = words_of(theirs);
     step.follow(chunk, is_next, [z, y](std::int64_t at, std::int64_t n, Words* b) {
-      for (std::int64_t j = 0; j < n; ++j) b[j] = z[at + j] + y[at + j];
+      const auto body = [](const Words* p, const Words* q, Words* out, std::int64_t count)
+                            CURIA_INLINE {
+                              for (std::int64_t j = 0; j < count; ++j) out[j] = p[j] + q[j];
+                            };
+      with_wide_simd(body, z + at, y + at, b, n);
     });
     mine[i] = Slice();
   }

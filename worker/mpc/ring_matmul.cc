@@ -78,16 +78,16 @@ PackedMatrix::PackedMatrix(std::int64_t k, std::int64_t n, const Words* b, const
     : k_(k),
       n_(n),
       packed_(Buffer::allocate(8 * k * (n == 1 ? 1 : (n + kPanel - 1) / kPanel * kPanel))) {
-  auto* to = reinterpret_cast<Words*>(packed_->data());
+  // Rows of b are read as they lie; each goes to all panels.
   const std::int64_t panel = n == 1 ? 1 : kPanel;
-  for (std::int64_t j = 0; j < n; j += panel) {
-    const std::int64_t cols = std::min(panel, n - j);
-    for (std::int64_t i = 0; i < k; ++i, to += panel) {
-      const Words* from = b + i * n + j;
-      std::fill(std::copy_n(from, cols, to), to + panel, Words{0});
-      if (also == nullptr) continue;
-      const Words* more = also + i * n + j;
-      for (std::int64_t x = 0; x < cols; ++x) to[x] += more[x];
+  for (std::int64_t i = 0; i < k; ++i) {
+    auto* to = reinterpret_cast<Words*>(packed_->data()) + i * panel;
+    for (std::int64_t j = 0; j < n; j += panel, to += k * panel) {
+      const Words* const from = b + i * n + j;
+      const Words* const more = also == nullptr ? nullptr : also + i * n + j;
+      const std::int64_t cols = std::min(panel, n - j);
+      for (std::int64_t x = 0; x < cols; ++x) to[x] = from[x] + (more == nullptr ? 0 : more[x]);
+      std::fill(to + cols, to + panel, Words{0});
     }
   }
 }
