@@ -287,7 +287,7 @@ RingShare Replicated::truncate(const RingShare& x, int shift) {
 // One resharing of the output, whatever the inner extent. The nine products of parts are covered by
 // five local ones instead of two a member: of each chunk of rows, the leader P has
 // (A_P + A_N)(B_P + B_N), N has A_N B_V + A_V B_N, and V has A_V (B_V + B_P) + A_P B_V.
-// (Fewer would need an inverse of 2.)
+// (Three would need two units of the ring that differ by 1; Z_2^64 has none.)
 RingShare Replicated::matmul(const RingShare& a, const RingShare& b, std::int64_t m, std::int64_t k,
                              std::int64_t n, int shift) {
   expect(a.count == m * k && b.count == k * n, "the operands of a matrix product do not fit");

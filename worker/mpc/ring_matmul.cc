@@ -92,7 +92,7 @@ PackedMatrix::PackedMatrix(std::int64_t k, std::int64_t n, const Words* b, const
   }
 }
 
-void PackedMatrix::multiply_add(const Words* a, std::int64_t rows, Words* c) const {
+void PackedMatrix::multiply_add(const Words* a, std::int64_t rows, Words* c, int level) const {
   const auto* const packed = reinterpret_cast<const Words*>(packed_->data());
   if (rows == 0 || k_ == 0) return;
   if (n_ == 1) return multiply_column(a, rows, k_, packed, c);
@@ -102,15 +102,19 @@ void PackedMatrix::multiply_add(const Words* a, std::int64_t rows, Words* c) con
       const Words* const panel = packed + j * k_ + k0 * kPanel;
       const std::int64_t cols = std::min(kPanel, n_ - j);
 #if CURIA_SIMD_LEVELS
-      if (simd_level() == 2) {
+      if (level == 2 && simd_level() == 2) {
         simd::run_avx512([](auto... args)
                              CURIA_INLINE { Tile<Words, 64, 8, 3>::multiply(args...); },
                          a + k0, k_, panel, c + j, n_, depth, cols, rows);
         continue;
       }
 #endif
-      with_simd([](auto... args) CURIA_INLINE { Tile<Words, 32, 4, 2>::multiply(args...); }, a + k0,
-                k_, panel, c + j, n_, depth, cols, rows);
+      const auto body = [](auto... args) CURIA_INLINE { Tile<Words, 32, 4, 2>::multiply(args...); };
+      if (level > 0) {
+        with_simd(body, a + k0, k_, panel, c + j, n_, depth, cols, rows);
+      } else {
+        body(a + k0, k_, panel, c + j, n_, depth, cols, rows);
+      }
     }
   }
 }

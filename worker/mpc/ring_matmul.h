@@ -15,7 +15,9 @@ class PackedMatrix {
   PackedMatrix(std::int64_t k, std::int64_t n, const std::uint64_t* b, const std::uint64_t* also);
 
   // c[rows,n] += a[rows,k] x this, both row-major.
-  void multiply_add(const std::uint64_t* a, std::int64_t rows, std::uint64_t* c) const;
+  // `level`: the most that may be used of 2 AVX-512, 1 AVX2, 0 neither.
+  void multiply_add(const std::uint64_t* a, std::int64_t rows, std::uint64_t* c,
+                    int level = 2) const;
 
  private:
   const std::int64_t k_, n_;

@@ -143,13 +143,14 @@ void blocks_openssl(const std::uint8_t* key, Counter counter, std::uint8_t* out,
 
 }  // namespace
 
-MaskStream::MaskStream(const std::array<std::uint8_t, 32>& seed) {
+MaskStream::MaskStream(const std::array<std::uint8_t, 32>& seed, int level)
+    : level_(std::min(level, aes_level())) {
   Hasher hasher("curia mpc mask stream");
   hasher.add(std::span<const std::uint8_t>(seed));
   const Digest digest = hasher.finish();
   std::copy_n(digest.bytes.begin(), key_.size(), key_.begin());
 #if CURIA_SIMD_LEVELS
-  if (aes_level() > 0) expand_key(key_.data(), round_keys_.data());
+  if (level_ > 0) expand_key(key_.data(), round_keys_.data());
 #endif
 }
 
@@ -165,8 +166,8 @@ void MaskStream::fill(StreamPlace place, std::int64_t first, std::uint64_t* out,
   const auto blocks = [&](std::int64_t at, std::uint8_t* to, std::int64_t iterations) {
     const Counter counter{static_cast<std::uint32_t>(at / 2), place.use, place.step, place.op};
 #if CURIA_SIMD_LEVELS
-    if (aes_level() == 2) return blocks_vaes(round_keys_.data(), counter, to, iterations);
-    if (aes_level() == 1) return blocks_aesni(round_keys_.data(), counter, to, iterations);
+    if (level_ == 2) return blocks_vaes(round_keys_.data(), counter, to, iterations);
+    if (level_ == 1) return blocks_aesni(round_keys_.data(), counter, to, iterations);
 #endif
     blocks_openssl(key_.data(), counter, to, iterations);
   };

@@ -20,7 +20,9 @@ struct StreamPlace {
 
 class MaskStream {
  public:
-  explicit MaskStream(const std::array<std::uint8_t, 32>& seed);
+  // `level`: the most that may be used of 2 VAES, 1 AES-NI, 0 OpenSSL; what the processor has not
+  // is not used.
+  explicit MaskStream(const std::array<std::uint8_t, 32>& seed, int level = 2);
   ~MaskStream();
   MaskStream(const MaskStream&) = delete;
   MaskStream& operator=(const MaskStream&) = delete;
@@ -32,6 +34,7 @@ class MaskStream {
  private:
   alignas(64) std::array<std::uint8_t, 11 * 16> round_keys_;
   std::array<std::uint8_t, 16> key_;
+  const int level_;
 };
 
 }  // namespace curia
