@@ -66,8 +66,17 @@ std::int64_t from_front(std::int64_t axis, std::size_t rank) {
   return axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis;
 }
 
+const Shape& shape_of(const Array& a) {
+  return a.type().is_secret() ? a.type().secret().shape : a.type().tensor().shape;
+}
+
+// Of a number that stands beside the array.
+DType dtype_beside(const Type& type) {
+  return type.is_secret() ? clear_type(type.secret()).dtype : type.tensor().dtype;
+}
+
 std::int64_t axis_of(std::string_view op, const Array& a, std::int64_t axis, const Here& here) {
-  return at_line(op, here, [&] { return from_front(axis, a.type().tensor().shape.size()); });
+  return at_line(op, here, [&] { return from_front(axis, shape_of(a).size()); });
 }
 
 Array one(std::string_view op, const Array& a, std::map<std::string, Attr> attrs,
@@ -83,7 +92,7 @@ Array as_array(std::string_view op, const Array& beside, const Operand& operand)
   if (operand.array.node() != nullptr) return operand.array;
   return at_line(op, operand.here, [&] {
     return beside.program().constant(
-        beside.device(), number_of(beside.type().tensor().dtype, operand.number), operand.here);
+        beside.device(), number_of(dtype_beside(beside.type()), operand.number), operand.here);
   });
 }
 
@@ -114,6 +123,22 @@ Array Array::to(std::string_view party, std::string_view label, Here here) const
   return program().op("transfer", party, {*this}, std::move(attrs), here)[0];
 }
 
+Array Array::to(const Device& device, const ShareOptions& options, Here here) const {
+  if (device.name() == this->device()) return *this;
+  std::map<std::string, Attr> attrs;
+  if (!options.label.empty()) attrs["label"] = options.label;
+  if (type().is_tensor() && is_float(type().tensor().dtype)) {
+    attrs["fraction_bits"] = std::int64_t{options.fraction_bits};
+  }
+  return program().op("share", device, {*this}, std::move(attrs), here)[0];
+}
+
+Array Array::reveal(std::string_view party, std::string_view label, Here here) const {
+  std::map<std::string, Attr> attrs;
+  if (!label.empty()) attrs["label"] = std::string(label);
+  return program().op("reveal", party, {*this}, std::move(attrs), here)[0];
+}
+
 Array Array::cast(DType dtype, Here here) const {
   return one("cast", *this, {{"dtype", std::string(dtype_name(dtype))}}, here);
 }
@@ -131,7 +156,7 @@ Array Array::transpose(std::vector<std::int64_t> perm, Here here) const {
 }
 Array Array::slice(std::vector<std::int64_t> starts, std::vector<std::int64_t> ends,
                    Here here) const {
-  const Shape shape = at_line("slice", here, [this] { return type().tensor().shape; });
+  const Shape shape = at_line("slice", here, [this] { return shape_of(*this); });
   for (std::size_t i = 0; i < ends.size() && i < shape.size(); ++i) {
     if (ends[i] != -1) continue;
     ends[i] = shape[i] == kUnknown ? std::numeric_limits<std::int64_t>::max() : shape[i];
@@ -178,6 +203,15 @@ Array sqrt(const Array& a, Here here) { return one("sqrt", a, {}, here); }
 Array sigmoid(const Array& a, Here here) { return one("sigmoid", a, {}, here); }
 Array tanh(const Array& a, Here here) { return one("tanh", a, {}, here); }
 Array floor(const Array& a, Here here) { return one("floor", a, {}, here); }
+Array relu(const Array& a, Here here) { return one("relu", a, {}, here); }
+Array reciprocal(const Array& a, Here here) { return one("reciprocal", a, {}, here); }
+Array shuffle(const Array& a, Here here) { return one("shuffle", a, {}, here); }
+Array sort(const Array& a, std::int64_t key, bool descending, Here here) {
+  std::map<std::string, Attr> attrs;
+  if (key != 0) attrs["key"] = key;
+  if (descending) attrs["descending"] = true;
+  return one("sort", a, std::move(attrs), here);
+}
 
 Array select(const Array& condition, const Array& yes, const Operand& no) {
   return yes.program().op("select", yes.device(), {condition, yes, as_array("select", yes, no)}, {},
@@ -202,6 +236,9 @@ Array sum(const Array& a, Axes axes, bool keep_dims, Here here) {
 }
 Array mean(const Array& a, Axes axes, bool keep_dims, Here here) {
   return reduce("mean", a, std::move(axes), keep_dims, here);
+}
+Array variance(const Array& a, Axes axes, bool keep_dims, Here here) {
+  return reduce("variance", a, std::move(axes), keep_dims, here);
 }
 Array min(const Array& a, Axes axes, bool keep_dims, Here here) {
   return reduce("min", a, std::move(axes), keep_dims, here);

@@ -84,6 +84,22 @@ Region Scope::close(const std::vector<NodePtr>& results) {
   return region;
 }
 
+void Program::Builder::add_device(SecureDevice device) {
+  if (const SecureDevice* known = find_device(devices, device.name)) {
+    if (*known == device) return;
+    throw Error(Code::kInvalid, "device \"" + device.name + "\" is " + known->str() +
+                                    " already, found " + device.str() +
+                                    "; give each group of parties a name of its own");
+  }
+  devices.push_back(std::move(device));
+  try {
+    check_devices(devices);
+  } catch (const Error&) {
+    devices.pop_back();
+    throw;
+  }
+}
+
 std::uint32_t Program::Builder::site_number(const Here& here) {
   const Site site{here.file_name(), static_cast<std::int32_t>(here.line())};
   const auto found = std::find(sites.begin(), sites.end(), site);

@@ -72,11 +72,14 @@ struct Program::Builder {
   Scope root{nullptr, nullptr};
   Scope* current = &root;
   std::vector<GraphInput> inputs;
+  std::vector<SecureDevice> devices;
   std::vector<std::pair<std::string, NodePtr>> outputs;
   std::map<std::string, Ref> bound;
   std::vector<Site> sites;
 
   std::uint32_t site_number(const Here& here);
+  // Errors: kInvalid for one that is no device, or another than one of the same name.
+  void add_device(SecureDevice device);
   // Records a control op whose regions were recorded in `scopes` and end with `results`.
   Arrays control(Program& program, Op op, const Arrays& operands, Captures& captures,
                  std::vector<std::unique_ptr<Scope>>& scopes, const std::vector<Arrays>& results,

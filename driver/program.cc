@@ -31,14 +31,15 @@ Arrays Program::op(std::string_view name, std::string_view device, const Arrays&
       expect(&operand.program() == this, "an operand belongs to another program");
       if (spec->same_device && operand.device() != device) {
         throw Error(Code::kInvalid, "an operand is at " + operand.device() + ", the op at " +
-                                        std::string(device) + "; move it first with .to(\"" +
+                                        std::string(device) + "; move it first with " +
+                                        (operand.type().is_secret() ? ".reveal(\"" : ".to(\"") +
                                         std::string(device) + "\")");
       }
       record.operands.push_back(builder_->current->resolve(operand.node()));
       types.push_back(operand.type());
     }
     Arrays results;
-    for (Type& type : spec->rule({record.op, types, {}})) {
+    for (Type& type : result_types(*spec, {record.op, types, {}, builder_->devices})) {
       auto node =
           std::make_shared<ValueNode>(ValueNode{builder_->current->mark(), std::move(type), 0});
       record.results.push_back(node);
@@ -56,7 +57,15 @@ Array Program::dataset(const DatasetInfo& info, Here here) {
   return op("dataset", info.type.device, {}, {{"name", info.name}, {"type", info.type}}, here)[0];
 }
 
+Device Program::device(std::string_view name, std::vector<std::string> members,
+                       std::string_view protocol) {
+  SecureDevice device{std::string(name), std::string(protocol), std::move(members)};
+  builder_->add_device(device);
+  return Device(std::move(device));
+}
+
 Array Program::input(const Ref& ref, Here here) {
+  if (ref.type().is_secret()) builder_->add_device(ref.facts().device);
   const std::string name = "ref" + std::to_string(builder_->bound.size());
   builder_->bound.emplace(name, ref);
   return input(name, ref.type(), here);
@@ -118,6 +127,7 @@ Graph Program::graph() const {
   graph.name = builder_->name;
   graph.inputs = builder_->inputs;
   graph.sites = builder_->sites;
+  graph.devices = builder_->devices;
   std::vector<NodePtr> results;
   for (const auto& [name, node] : builder_->outputs) results.push_back(node);
   Region region = builder_->root.close(results);

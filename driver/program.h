@@ -33,6 +33,25 @@ class Program;
 struct ValueNode;
 using Here = std::source_location;
 
+// A secure device of a program: three parties that compute together on secret shares. It stands
+// wherever the name of a place is wanted. Made by Program::device(). Thread: immutable.
+class Device {
+ public:
+  explicit Device(SecureDevice device) : device_(std::move(device)) {}
+  const std::string& name() const { return device_.name; }
+  const std::vector<std::string>& members() const { return device_.members; }
+  operator std::string_view() const { return device_.name; }  // NOLINT
+
+ private:
+  SecureDevice device_;
+};
+
+// How a value is shared. Floats are kept as multiples of 2^-fraction_bits.
+struct ShareOptions {
+  int fraction_bits = kDefaultFractionBits;
+  std::string label;  // names the move in grants
+};
+
 // A value that will exist when the program runs. Cheap to copy; valid as long as its Program.
 class Array {
  public:
@@ -48,6 +67,13 @@ class Array {
   // Moves the value to another party (a release to it, see Grants). `label` names the move in
   // grants. At the same party: the value itself.
   Array to(std::string_view party, std::string_view label = "", Here here = Here::current()) const;
+  // Shares the value among the members of a secure device: none of them, nor anybody else, learns
+  // it. Every owner of the data has to accept the members. On the device already: the value itself.
+  Array to(const Device& device, const ShareOptions& options = {},
+           Here here = Here::current()) const;
+  // Of a secret: the party learns it, if every owner agrees.
+  Array reveal(std::string_view party, std::string_view label = "",
+               Here here = Here::current()) const;
   Array cast(DType dtype, Here here = Here::current()) const;
   Array reshape(Shape shape, Here here = Here::current()) const;
   Array broadcast(Shape shape, Here here = Here::current()) const;
@@ -146,6 +172,13 @@ Array sqrt(const Array& a, Here here = Here::current());
 Array sigmoid(const Array& a, Here here = Here::current());
 Array tanh(const Array& a, Here here = Here::current());
 Array floor(const Array& a, Here here = Here::current());
+// On secrets only.
+Array relu(const Array& a, Here here = Here::current());
+Array reciprocal(const Array& a, Here here = Here::current());
+// Rows of [n] or [n, columns] in the order of column `key`; rows in an order that nobody knows.
+Array sort(const Array& a, std::int64_t key = 0, bool descending = false,
+           Here here = Here::current());
+Array shuffle(const Array& a, Here here = Here::current());
 Array select(const Array& condition, const Array& yes, const Operand& no);
 Array matmul(const Array& a, const Array& b, Here here = Here::current());
 Array concat(const std::vector<Array>& parts, std::int64_t axis, Here here = Here::current());
@@ -156,6 +189,8 @@ Array gather(const Array& a, const Array& indices, std::int64_t axis = 0,
 using Axes = std::vector<std::int64_t>;
 Array sum(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
 Array mean(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
+// Mean square distance from the mean; of secrets only.
+Array variance(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
 Array min(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
 Array max(const Array& a, Axes axes = {}, bool keep_dims = false, Here here = Here::current());
 Array argmax(const Array& a, std::int64_t axis, Here here = Here::current());
@@ -197,6 +232,11 @@ class Program {
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
+
+  // Declares a secure device, before values are shared on it. `members`: three parties. Naming it
+  // again with the same members is fine. Errors: kInvalid.
+  Device device(std::string_view name, std::vector<std::string> members,
+                std::string_view protocol = kReplicated3);
 
   Array dataset(const DatasetInfo& info, Here here = Here::current());
   // An input bound to a reference of this session; run() needs no more than the program then.

@@ -1,5 +1,6 @@
 #include "driver/ref.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -24,11 +25,20 @@ std::string Ref::str() const {
 
 std::string Ref::json() const {
   const RefFacts& f = facts();
-  const nlohmann::ordered_json json = {{"uri", f.uri.str()},   {"type", f.type.str()},
-                                       {"session", f.session}, {"task", f.task},
-                                       {"program", f.program}, {"output", f.output},
-                                       {"file", f.site.file},  {"line", f.site.line}};
+  nlohmann::ordered_json json = {{"uri", f.uri.str()},   {"type", f.type.str()},
+                                 {"session", f.session}, {"task", f.task},
+                                 {"program", f.program}, {"output", f.output},
+                                 {"file", f.site.file},  {"line", f.site.line}};
+  if (f.type.is_secret()) {
+    json["protocol"] = f.device.protocol;
+    json["members"] = f.device.members;
+  }
   return json.dump();
+}
+
+std::vector<std::string> Ref::parties() const {
+  const RefFacts& f = facts();
+  return f.type.is_secret() ? f.device.members : std::vector<std::string>{f.type.device};
 }
 
 Ref Ref::parse(std::string_view text) {
@@ -67,6 +77,18 @@ Ref Ref::parse(std::string_view text) {
                  .output = field("output"),
                  .site = {field("file"), static_cast<std::int32_t>(number("line", INT32_MAX))}};
   check_name(facts.type.device, "party");
+  if (facts.type.is_secret()) {
+    facts.device = {facts.type.device, field("protocol"), {}};
+    const auto members = json.find("members");
+    if (members == json.end() || !members->is_array() || members->size() > 3 ||
+        !std::all_of(members->begin(), members->end(),
+                     [](const auto& m) { return m.is_string(); })) {
+      throw Error(Code::kInvalid,
+                  "a saved ref of a secret needs the field \"members\", a list of three parties");
+    }
+    for (const auto& member : *members) facts.device.members.push_back(member);
+    check_device(facts.device);
+  }
   if (!facts.output.empty()) check_name(facts.output, "output");
   return {std::move(facts), nullptr};
 }

@@ -10,7 +10,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "protocol/device.h"
 #include "protocol/error.h"
 #include "protocol/link/link.h"
 #include "protocol/type.h"
@@ -25,7 +27,8 @@ struct RefFacts {
   std::uint64_t task = 0;
   std::string program;  // digest of the creating program, hex; "" for puts
   std::string output;
-  Site site;  // line of the driver program that asked for it
+  Site site;              // line of the driver program that asked for it
+  SecureDevice device{};  // of a secret; no members for every other value
 };
 
 class Ref {
@@ -39,7 +42,9 @@ class Ref {
   const RefFacts& facts() const;
   const Uri& uri() const { return facts().uri; }
   const Type& type() const { return facts().type; }
-  const std::string& party() const { return facts().type.device; }
+  const std::string& party() const { return facts().type.device; }  // or secure device
+  // Who holds it: the party, or the members of the device in the order of their ranks.
+  std::vector<std::string> parties() const;
 
   // "mem://… f64[4] @alice, output means of task 3 (iris_means.cc:31)"
   std::string str() const;

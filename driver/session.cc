@@ -2,38 +2,35 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
-#include <set>
 #include <utility>
 
-#include "driver/connection.h"
+#include "driver/session_state.h"
+#include "protocol/memory.h"
 #include "protocol/value_bytes.h"
 
 namespace curia {
 namespace {
 
-constexpr std::chrono::milliseconds kQueryTimeout{10'000};
 constexpr std::chrono::milliseconds kStatusTimeout{3'000};
 
-}  // namespace
-
-namespace {
-
-// What went wrong first since the last wait(). Shared with the callbacks of requests under way,
-// which must not own the connection: they run on its thread.
-struct Failures {
-  std::mutex mutex;
-  std::unique_ptr<Error> first;
-
-  void note(const Error& error) {
-    const std::lock_guard lock(mutex);
-    if (first == nullptr) first = std::make_unique<Error>(error);
-  }
-  std::unique_ptr<Error> take() {
-    const std::lock_guard lock(mutex);
-    return std::move(first);
-  }
-};
+// Notes an error, and what a run took on secure devices.
+DriverConnection::Done noting_run(const std::shared_ptr<Failures>& failures,
+                                  const std::shared_ptr<MeasuredRuns>& measured, std::uint64_t task,
+                                  const std::string& party) {
+  return [failures, measured, task, party](const std::string* reply, const Error* error) {
+    if (error != nullptr) return failures->note(*error);
+    std::vector<MpcUse> uses;
+    try {
+      uses = decode<RunReply>(*reply).mpc;
+    } catch (const Error& bad) {
+      return failures->note(bad.at_party(party));
+    }
+    const std::lock_guard lock(measured->mutex);
+    auto& runs = measured->by_task;
+    runs[task][party] = std::move(uses);
+    if (runs.size() > kMaxMeasuredRuns) runs.erase(runs.begin());
+  };
+}
 
 DriverConnection::Done noting(const std::shared_ptr<Failures>& failures) {
   return [failures](const std::string*, const Error* error) {
@@ -41,64 +38,8 @@ DriverConnection::Done noting(const std::shared_ptr<Failures>& failures) {
   };
 }
 
-}  // namespace
-
-struct Session::State {
-  State(Wiring wiring, const ConnectionOptions& options) : connection(std::move(wiring), options) {}
-
-  DriverConnection connection;
-  const std::shared_ptr<Failures> failures = std::make_shared<Failures>();
-  std::mutex order;  // one run at a time is submitted, so that all parties see the same order
-  struct Sent {
-    std::set<Digest> programs;
-    std::int64_t bytes = 0;
-  };
-  std::map<std::string, Sent> prepared;  // what each worker was sent already
-  std::uint64_t next_task = 1;
-
-  // Before anything is sent: a party that refused the program would leave the others waiting.
-  void check_room(const Prepared& program) const {
-    for (const std::string& party : program.verified.parties) {
-      const auto known = prepared.find(party);
-      if (known == prepared.end() || known->second.programs.contains(program.digest)) continue;
-      const Sent& sent = known->second;
-      if (static_cast<std::int64_t>(sent.programs.size()) < kMaxPrepared &&
-          sent.bytes + size_of(program) <= kMaxPreparedBytes) {
-        continue;
-      }
-      throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
-                                    " programs of " + std::to_string(kMaxPreparedBytes >> 20) +
-                                    " MiB together at a worker; open another session");
-    }
-  }
-  static std::int64_t size_of(const Prepared& program) {
-    return static_cast<std::int64_t>(program.bytes.size() + program.sites.size());
-  }
-
-  std::string wait_report() {
-    std::string report;
-    for (const std::string& party : connection.workers()) {
-      try {
-        const auto status = decode<StatusReply>(
-            connection.call(party, Kind::kStatus, encode(Nothing{}), kStatusTimeout));
-        for (const WaitInfo& wait : status.waits) {
-          report += "; " + wait.party + " waits for " + wait.waits_for + " (" + wait.what;
-          if (!wait.op.empty()) report += ", op " + wait.op;
-          if (const std::string line = wait.site.str(); !line.empty()) report += " at " + line;
-          if (wait.task != 0) report += ", task " + std::to_string(wait.task);
-          report += ") for " + std::to_string(wait.waited_ms) + " ms";
-        }
-      } catch (const Error& error) {
-        report += "; " + party + ": " + error.message();
-      }
-    }
-    return report;
-  }
-};
-
-namespace {
-
 std::int64_t known_bytes(const Type& type) {
+  if (type.is_secret()) return held_bytes(type);
   return type.is_tensor() ? byte_count(type.tensor()) : kUnknown;
 }
 
@@ -106,20 +47,42 @@ std::int64_t known_bytes(const Type& type) {
 // outlive its session.
 template <class State>
 std::shared_ptr<const void> keep_of(const std::shared_ptr<State>& state, const Type& type,
-                                    std::string uri) {
+                                    std::vector<std::string> parties, std::string uri) {
   struct Keep {
     std::weak_ptr<State> state;
-    std::string party;
+    std::vector<std::string> parties;
     std::string uri;
     std::int64_t bytes;
     ~Keep() {
-      if (const auto open = state.lock()) open->connection.release(party, uri, bytes);
+      const auto open = state.lock();
+      if (open == nullptr) return;
+      for (const std::string& party : parties) open->connection.release(party, uri, bytes);
     }
   };
-  return std::make_shared<const Keep>(state, type.device, std::move(uri), known_bytes(type));
+  return std::make_shared<const Keep>(state, std::move(parties), std::move(uri), known_bytes(type));
 }
 
 }  // namespace
+
+std::string Session::State::wait_report() {
+  std::string report;
+  for (const std::string& party : connection.workers()) {
+    try {
+      const auto status = decode<StatusReply>(
+          connection.call(party, Kind::kStatus, encode(Nothing{}), kStatusTimeout));
+      for (const WaitInfo& wait : status.waits) {
+        report += "; " + wait.party + " waits for " + wait.waits_for + " (" + wait.what;
+        if (!wait.op.empty()) report += ", op " + wait.op;
+        if (const std::string line = wait.site.str(); !line.empty()) report += " at " + line;
+        if (wait.task != 0) report += ", task " + std::to_string(wait.task);
+        report += ") for " + std::to_string(wait.waited_ms) + " ms";
+      }
+    } catch (const Error& error) {
+      report += "; " + party + ": " + error.message();
+    }
+  }
+  return report;
+}
 
 Session::Session(Wiring wiring, const ConnectionOptions& options)
     : state_(std::make_shared<State>(std::move(wiring), options)) {
@@ -194,7 +157,7 @@ Ref Session::put(std::string_view party, Value value, Here here) {
                  .type = request.type,
                  .session = id(),
                  .site = {here.file_name(), static_cast<std::int32_t>(here.line())}};
-  return {std::move(facts), keep_of(state_, request.type, uri.str())};
+  return {std::move(facts), keep_of(state_, request.type, {worker}, uri.str())};
 }
 
 Refs Session::run(const Program& program, const std::map<std::string, Ref>& inputs,
@@ -209,6 +172,20 @@ std::string prepare_metadata(const Prepared& program) {
   if (static_cast<std::int64_t>(metadata.size()) <= kMaxPrepareMetadata) return metadata;
   // Errors of such a program name the op, not the line.
   return encode(PrepareRequest{program.digest, program.bytes, ""});
+}
+
+}  // namespace
+
+namespace {
+
+// A secret is used on the device it was shared on.
+void check_device_of(const GraphInput& input, const Ref& ref, const Graph& graph) {
+  if (!input.type.is_secret()) return;
+  const SecureDevice& wanted = *find_device(graph.devices, input.type.device);
+  if (ref.facts().device == wanted) return;
+  throw Error(Code::kInvalid, "input \"" + input.name + "\" is on " + wanted.name + " = " +
+                                  wanted.str() + ", the reference on " + ref.facts().device.str() +
+                                  "; name the same members in the same order");
 }
 
 }  // namespace
@@ -230,6 +207,7 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
       throw Error(Code::kInvalid, "input \"" + input.name + "\" is " + input.type.str() +
                                       ", the reference is " + ref.type().str());
     }
+    check_device_of(input, ref, program->graph);
     request.inputs.push_back(ref.uri().str());
   }
   for (const auto& [name, ref] : inputs) {
@@ -256,7 +234,10 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
       sent.programs.insert(program->digest);
       sent.bytes += State::size_of(*program);
     }
-    state_->connection.submit(party, Kind::kRun, metadata, done);
+    const bool secure = !program->graph.devices.empty();
+    state_->connection.submit(
+        party, Kind::kRun, metadata,
+        secure ? noting_run(state_->failures, state_->measured, request.task, party) : done);
   }
   const Site site{here.file_name(), static_cast<std::int32_t>(here.line())};
   const std::string session = id();
@@ -269,38 +250,14 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
                    .program = program->digest.hex(),
                    .output = program->graph.outputs[i].name,
                    .site = site};
+    if (const SecureDevice* device = find_device(program->graph.devices, type.device)) {
+      facts.device = *device;
+    }
+    auto parties = holders(program->graph.devices, type.device);
     refs.add(program->graph.outputs[i].name,
-             {std::move(facts), keep_of(state_, type, request.outputs[i])});
+             {std::move(facts), keep_of(state_, type, std::move(parties), request.outputs[i])});
   }
   return refs;
-}
-
-Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
-  const auto deadline =
-      timeout == kForever ? SteadyTime::max() : std::chrono::steady_clock::now() + timeout;
-  const std::string& party = ref.party();
-  std::uint64_t id = 0;
-  try {
-    FetchRequest request;
-    request.uri = ref.uri().str();
-    request.after = state_->connection.last_sequence(party);
-    const auto reply = decode<FetchReply>(
-        state_->connection.call(party, Kind::kFetch, encode(request), timeout, &id));
-    if (!reply.bulk) {
-      return value_from_bytes(reply.head, Slice::copy_of(std::string_view(reply.body)), ref.type());
-    }
-    const auto lane = state_->connection.bulk_lane(party, LaneUse::kFetches);
-    const Message message =
-        lane->recv({id, 0, 0}, static_cast<std::int64_t>(reply.bytes), deadline);
-    return value_from_bytes(reply.head, message.body, ref.type());
-  } catch (const Error& error) {
-    // Bytes that still come are nobody's, and must not stand in the way of the next fetch.
-    state_->connection.forget_bulk(party, id, error);
-    if (error.code() != Code::kTimeout) throw;
-    throw Error(Code::kTimeout, "no answer to the fetch of " + ref.str() + " within " +
-                                    std::to_string(timeout.count()) + " ms" + state_->wait_report())
-        .at_party(party);
-  }
 }
 
 DescribeReply Session::describe(const Ref& ref) {
@@ -308,7 +265,7 @@ DescribeReply Session::describe(const Ref& ref) {
   request.uri = ref.uri().str();
   request.after = state_->connection.last_sequence(ref.party());
   return decode<DescribeReply>(
-      state_->connection.call(ref.party(), Kind::kDescribe, encode(request), kQueryTimeout));
+      state_->connection.call(ref.parties()[0], Kind::kDescribe, encode(request), kQueryTimeout));
 }
 
 std::vector<ListEntry> Session::list(std::string_view party) {
@@ -325,7 +282,9 @@ std::vector<ListEntry> Session::list(std::string_view party) {
 }
 
 void Session::release(const Ref& ref) {
-  state_->connection.release(ref.party(), ref.uri().str(), known_bytes(ref.type()));
+  for (const std::string& party : ref.parties()) {
+    state_->connection.release(party, ref.uri().str(), known_bytes(ref.type()));
+  }
 }
 
 void Session::wait(std::chrono::milliseconds timeout) {
@@ -335,6 +294,13 @@ void Session::wait(std::chrono::milliseconds timeout) {
     throw Error(error.code(), error.message() + state_->wait_report());
   }
   if (const auto failure = state_->failures->take(); failure != nullptr) throw *failure;
+}
+
+std::map<std::string, std::vector<MpcUse>> Session::measured(std::uint64_t task) {
+  const std::lock_guard lock(state_->measured->mutex);
+  const auto found = state_->measured->by_task.find(task);
+  return found == state_->measured->by_task.end() ? std::map<std::string, std::vector<MpcUse>>{}
+                                                  : found->second;
 }
 
 void Session::cancel() {

@@ -105,6 +105,13 @@ class Session {
 
   // Waits until all runs and puts so far have ended. Errors: the first failure among them.
   void wait(std::chrono::milliseconds timeout = kForever);
+  // What the ops on secure devices took at each party in a run (RefFacts::task) that has ended, by
+  // number of the op. Kept for the latest 256 runs; empty for others.
+  std::map<std::string, std::vector<MpcUse>> measured(std::uint64_t task);
+  // Asks the owners what they would refuse if this program ran now: one sentence for each move,
+  // share and reveal, with its op and line. Of inputs and loaded objects only the parties know
+  // whose they are, so those are checked when it runs. Waits.
+  std::vector<Error> refusals(const PreparedPtr& program);
   // Ends the running tasks and what waits behind them.
   void cancel();
 

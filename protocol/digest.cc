@@ -1,6 +1,9 @@
 #include "protocol/digest.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -94,6 +97,27 @@ Digest Hasher::finish() {
   SHA256_Final(digest.bytes.data(), &state_->context);
 #pragma GCC diagnostic pop
   return digest;
+}
+
+void hkdf_sha256(std::string_view salt, std::span<const std::uint8_t> key, std::string_view info,
+                 std::span<std::uint8_t> out) {
+  const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(
+      EVP_KDF_fetch(nullptr, "HKDF", nullptr), EVP_KDF_free);
+  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> context(
+      EVP_KDF_CTX_new(kdf.get()), EVP_KDF_CTX_free);
+  char hash[] = "SHA256";
+  const auto octets = [](const char* name, std::string_view bytes) {
+    return OSSL_PARAM_construct_octet_string(name, const_cast<char*>(bytes.data()), bytes.size());
+  };
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash, 0),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<std::uint8_t*>(key.data()),
+                                        key.size()),
+      octets(OSSL_KDF_PARAM_SALT, salt), octets(OSSL_KDF_PARAM_INFO, info),
+      OSSL_PARAM_construct_end()};
+  if (!context || EVP_KDF_derive(context.get(), out.data(), out.size(), params) <= 0) {
+    throw Error(Code::kFailed, "OpenSSL refused HKDF");
+  }
 }
 
 void random_bytes(std::span<std::uint8_t> out) {

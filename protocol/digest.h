@@ -45,6 +45,10 @@ class Hasher {
   std::unique_ptr<State> state_;
 };
 
+// HKDF with SHA-256 (RFC 5869), extract and expand. Errors: kFailed when OpenSSL refuses.
+void hkdf_sha256(std::string_view salt, std::span<const std::uint8_t> key, std::string_view info,
+                 std::span<std::uint8_t> out);
+
 // `size` bytes of the operating system's randomness as lower-case hex (2 digits a byte).
 std::string random_hex(int size);
 void random_bytes(std::span<std::uint8_t> out);

@@ -20,8 +20,11 @@ void collect(const std::vector<Op>& ops, const std::vector<TypedOp>& typed,
     const Op& op = ops[i];
     const bool dataset = op.name == "dataset";
     if (dataset || op.name == "load") {
-      out.push_back({dataset ? External::Kind::kDataset : External::Kind::kLoad, typed[i].number,
-                     op.device, std::get<std::string>(op.attrs.at(dataset ? "name" : "uri")),
+      out.push_back({dataset ? External::Kind::kDataset : External::Kind::kLoad,
+                     typed[i].number,
+                     op.device,
+                     {op.device},
+                     std::get<std::string>(op.attrs.at(dataset ? "name" : "uri")),
                      types[typed[i].first_result]});
     }
     for (std::size_t r = 0; r < op.regions.size(); ++r) {
@@ -59,11 +62,7 @@ class Analysis {
       label = join(label, source->second);
     }
     for (const ValueId operand : op.operands) label = join(label, values[operand]);
-    if (final && op.name == "transfer") {
-      const auto given = op.attrs.find("label");
-      note(op, typed, given == op.attrs.end() ? "" : std::get<std::string>(given->second),
-           around.types[op.operands[0]].device, {op.device}, label);
-    }
+    if (final) note_move(op, typed, around, label);
     if (final && op.name == "save") flow_.saves.push_back(label);
     const bool last = &typed == &around.ops.back();
     const std::size_t after = last ? around.types.size() : (&typed + 1)->first_result;
@@ -129,14 +128,39 @@ class Analysis {
       if (party != holder) to.push_back(party);
     }
     to.push_back(driver_);
-    note(op, typed, "", holder, std::move(to), label);
+    note(ReleasePoint::Kind::kPredicate, op, typed, {holder}, std::move(to), label);
   }
 
-  void note(const Op& op, const TypedOp& typed, const std::string& name, const std::string& from,
-            std::vector<std::string> to, const LabelPtr& label) {
-    flow_.releases.push_back({typed.number, op.name,
-                              name.empty() ? "op" + std::to_string(typed.number) : name,
-                              graph_.site_of(op), from, std::move(to), label});
+  void note_move(const Op& op, const TypedOp& typed, const TypedRegion& around,
+                 const LabelPtr& label) {
+    using Kind = ReleasePoint::Kind;
+    if (op.name != "transfer" && op.name != "share" && op.name != "reveal") return;
+    const std::string& place = around.types[op.operands[0]].device;
+    if (op.name == "transfer") return note(Kind::kTransfer, op, typed, {place}, {op.device}, label);
+    const bool share = op.name == "share";
+    const SecureDevice& device = *find_device(graph_.devices, share ? op.device : place);
+    if (share) {
+      note(Kind::kShare, op, typed, {place}, device.members, label);
+    } else {
+      note(Kind::kReveal, op, typed, device.members, {op.device}, label);
+    }
+    flow_.releases.back().device = device;
+  }
+
+  void note(ReleasePoint::Kind kind, const Op& op, const TypedOp& typed,
+            std::vector<std::string> from, std::vector<std::string> to, const LabelPtr& label) {
+    const auto given = op.attrs.find("label");
+    const std::string name = given == op.attrs.end() ? "op" + std::to_string(typed.number)
+                                                     : std::get<std::string>(given->second);
+    flow_.releases.push_back({kind,
+                              typed.number,
+                              op.name,
+                              name,
+                              graph_.site_of(op),
+                              std::move(from),
+                              std::move(to),
+                              {},
+                              label});
   }
 
   const Graph& graph_;
@@ -152,7 +176,7 @@ std::vector<External> externals(const Graph& graph, const Verified& verified) {
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     const GraphInput& input = graph.inputs[i];
     out.push_back({External::Kind::kInput, static_cast<std::uint32_t>(i), input.type.device,
-                   input.name, input.type});
+                   holders(graph.devices, input.type.device), input.name, input.type});
   }
   const auto first_op = static_cast<std::ptrdiff_t>(out.size());
   collect(graph.ops, verified.body.ops, verified.body.types, out);

@@ -1,5 +1,5 @@
-// Where data may flow in a program: the labels of its values (DESIGN section 8, R0-R2), and every
-// place where plaintext would move to another principal.
+// Where data may flow in a program: the labels of its values (DESIGN section 8, R0-R5), and every
+// place where plaintext, or shares of it, would move to another principal.
 //
 // Each worker computes this itself from the whole graph, before anything runs; the driver can do
 // the same to tell its user what will be refused. Thread: any.
@@ -19,8 +19,9 @@ namespace curia {
 struct External {
   enum class Kind : std::uint8_t { kInput, kDataset, kLoad };
   Kind kind = Kind::kInput;
-  std::uint32_t number = 0;  // of the input, or of the op
-  std::string party;
+  std::uint32_t number = 0;          // of the input, or of the op
+  std::string place;                 // a party, or for inputs a secure device
+  std::vector<std::string> holders;  // the party, or the members
   std::string name;  // dataset: its name; load: its URI; input: the graph's name for it
   Type type;
 };
@@ -28,14 +29,20 @@ struct External {
 // In the order that lineages use: inputs first, then ops by number.
 std::vector<External> externals(const Graph& graph, const Verified& verified);
 
-// A place where plaintext moves: a transfer, or a predicate that steers several principals.
+// A place where plaintext moves: a transfer, a predicate that steers several principals, a reveal;
+// or where shares go to the members of a secure device.
 struct ReleasePoint {
+  enum class Kind : std::uint8_t { kTransfer, kPredicate, kShare, kReveal };
+  Kind kind = Kind::kTransfer;
   std::uint32_t op = 0;  // number of the op
   std::string op_name;
-  std::string name;  // the transfer's label, or "op<number>"
+  std::string name;  // the label of the transfer, share or reveal, or "op<number>"
   Site site;
-  std::string from;             // the party that would send
-  std::vector<std::string> to;  // principals that would learn it
+  // Who would send. Of a reveal every member, each of which withholds its share until all owners
+  // have agreed.
+  std::vector<std::string> from;
+  std::vector<std::string> to;  // principals that would learn it; of a share the members
+  SecureDevice device;          // of a share or reveal
   LabelPtr label;
 };
 

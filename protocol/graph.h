@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/device.h"
 #include "protocol/digest.h"
 #include "protocol/error.h"
 #include "protocol/type.h"
@@ -29,7 +30,7 @@ inline constexpr std::int64_t kMaxGraphBytes = 1 << 20;  // canonical form, with
 inline constexpr std::int64_t kMaxParties = 64;
 
 // The version of the set of ops and their meaning; part of every program digest.
-inline constexpr std::uint32_t kOpSetVersion = 1;
+inline constexpr std::uint32_t kOpSetVersion = 2;
 
 using Attr = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                           std::vector<std::string>, Tensor, Type>;
@@ -43,8 +44,10 @@ struct Region {
 };
 
 struct Op {
-  std::string name;    // a row of the op table
-  std::string device;  // the party that runs it; for `transfer` the one that receives
+  std::string name;  // a row of the op table
+  // The party or secure device that runs it; for `transfer`, `share` and `reveal` the one that
+  // receives.
+  std::string device;
   std::vector<ValueId> operands;
   std::map<std::string, Attr> attrs;  // sorted, so that the byte form is unique
   std::vector<Region> regions;
@@ -67,6 +70,7 @@ struct Graph {
   std::vector<Op> ops;
   std::vector<GraphOutput> outputs;
   std::vector<Site> sites;  // the debug section: call sites of the driver program. Not digested.
+  std::vector<SecureDevice> devices;  // names that are none of these are parties
 
   // The call site of an op; an empty Site where unknown.
   Site site_of(const Op& op) const {

@@ -9,13 +9,13 @@
 namespace curia {
 namespace {
 
-constexpr std::string_view kMagic("CUG\x01", 4);
+constexpr std::string_view kMagic("CUG\x02", 4);
 // The fewest bytes each of them takes.
 constexpr std::int64_t kMinType = 4;
 constexpr std::int64_t kMinOp = 5;
 constexpr std::int64_t kMinAttr = 3;
 constexpr std::int64_t kMinRegion = 3;
-constexpr std::int64_t kMaxFileBytes = 1024;  // of a call site
+constexpr std::int64_t kMinDevice = 3;
 
 std::uint64_t size_of(const auto& list) { return list.size(); }
 
@@ -51,6 +51,13 @@ class Encoder {
     for (const GraphOutput& output : graph.outputs) {
       out_.text(output.name);
       out_.varint(output.value);
+    }
+    out_.varint(size_of(graph.devices));
+    for (const SecureDevice& device : graph.devices) {
+      out_.text(device.name);
+      out_.text(device.protocol);
+      out_.varint(size_of(device.members));
+      for (const std::string& member : device.members) out_.text(member);
     }
     bound();
     return out_.take();
@@ -108,8 +115,13 @@ class Encoder {
 
   void type(const Type& type) {
     ops::check_type(type);
-    out_.u8(type.is_table() ? 1 : 0);
-    if (type.is_table()) {
+    out_.u8(static_cast<std::uint8_t>(type.form.index()));
+    if (type.is_secret()) {
+      const SecretType& secret = type.secret();
+      out_.u8(static_cast<std::uint8_t>(secret.kind));
+      out_.u8(static_cast<std::uint8_t>(secret.fraction_bits));
+      shape(secret.shape);
+    } else if (type.is_table()) {
       const TableType& table = type.table();
       out_.varint(size_of(table.columns));
       for (const ColumnType& column : table.columns) {
@@ -154,7 +166,7 @@ class Decoder {
 
   Graph graph() {
     for (const char c : kMagic) {
-      if (in_.u8() != static_cast<std::uint8_t>(c)) in_.fail("expected a graph of format 1");
+      if (in_.u8() != static_cast<std::uint8_t>(c)) in_.fail("expected a graph of format 2");
     }
     Graph graph;
     graph.name = text("a name");
@@ -166,6 +178,14 @@ class Decoder {
     for (std::int64_t n = in_.count(2, kMaxGraphBytes, "outputs"); n > 0; --n) {
       std::string name = text("a name");
       graph.outputs.push_back({std::move(name), value()});
+    }
+    for (std::int64_t n = in_.count(kMinDevice, kMaxDevices, "devices"); n > 0; --n) {
+      SecureDevice& device = graph.devices.emplace_back();
+      device.name = text("a device name");
+      device.protocol = text("a protocol");
+      for (std::int64_t m = in_.count(1, kMaxParties, "members"); m > 0; --m) {
+        device.members.push_back(text("a party name"));
+      }
     }
     in_.finish();
     return graph;
@@ -268,8 +288,17 @@ class Decoder {
 
   Type type() {
     Type type;
-    const bool is_table = in_.boolean();
-    if (is_table) {
+    const std::uint8_t form = in_.u8();
+    if (form > 2) in_.fail("expected a tensor, a table or a secret, found " + std::to_string(form));
+    if (form == 2) {
+      SecretType secret;
+      const std::uint8_t kind = in_.u8();
+      if (kind > static_cast<std::uint8_t>(SecretKind::kFixed)) in_.fail("unknown kind of secret");
+      secret.kind = static_cast<SecretKind>(kind);
+      secret.fraction_bits = in_.u8();
+      secret.shape = shape(kMaxRank);
+      type.form = std::move(secret);
+    } else if (form == 1) {
       TableType table;
       for (std::int64_t n = in_.count(2, kMaxColumns, "columns"); n > 0; --n) {
         std::string name = in_.text(kMaxNameBytes, "a column name");
@@ -313,20 +342,6 @@ class Decoder {
   std::int64_t ops_ = 0;
 };
 
-void encode_op_sites(const std::vector<Op>& ops, const Graph& graph, ByteWriter& out) {
-  for (const Op& op : ops) {
-    out.varint(op.site > graph.sites.size() ? 0 : op.site);
-    for (const Region& region : op.regions) encode_op_sites(region.ops, graph, out);
-  }
-}
-
-void collect_ops(std::vector<Op>& ops, std::vector<Op*>& out) {
-  for (Op& op : ops) {
-    out.push_back(&op);
-    for (Region& region : op.regions) collect_ops(region.ops, out);
-  }
-}
-
 }  // namespace
 
 std::string encode_graph(const Graph& graph) { return Encoder().graph(graph); }
@@ -337,45 +352,6 @@ Graph decode_graph(std::string_view bytes) {
                                     " bytes, found " + std::to_string(bytes.size()));
   }
   return Decoder(bytes).graph();
-}
-
-std::string encode_sites(const Graph& graph) {
-  ByteWriter out;
-  out.varint(graph.sites.size());
-  for (const Site& site : graph.sites) {
-    out.text(std::string_view(site.file).substr(0, kMaxFileBytes));
-    out.svarint(std::max(site.line, 0));
-  }
-  encode_op_sites(graph.ops, graph, out);
-  return out.take();
-}
-
-void decode_sites(std::string_view bytes, Graph& graph) {
-  ByteReader in(bytes, "debug section");
-  if (static_cast<std::int64_t>(bytes.size()) > kMaxSiteBytes) {
-    in.fail("expected at most " + std::to_string(kMaxSiteBytes) + " bytes, found " +
-            std::to_string(bytes.size()));
-  }
-  std::vector<Site> sites;
-  for (std::int64_t n = in.count(2, kMaxSiteBytes, "call sites"); n > 0; --n) {
-    Site site{in.text(kMaxFileBytes, "a file name"), 0};
-    for (const char c : site.file) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) in.fail("control character in a name");
-    }
-    const std::int64_t line = in.svarint();
-    if (line < 0 || line > INT32_MAX) in.fail("expected a line number");
-    site.line = static_cast<std::int32_t>(line);
-    sites.push_back(std::move(site));
-  }
-  std::vector<Op*> ops;
-  collect_ops(graph.ops, ops);
-  std::vector<std::uint32_t> indices;
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    indices.push_back(static_cast<std::uint32_t>(in.varint_up_to(sites.size(), "a call site")));
-  }
-  in.finish();
-  for (std::size_t i = 0; i < ops.size(); ++i) ops[i]->site = indices[i];
-  graph.sites = std::move(sites);
 }
 
 Digest program_digest(std::string_view canonical, std::span<const Digest> libraries) {

@@ -4,12 +4,14 @@
 // not have written. Call sites are not part of it: they travel in a section of their own.
 //
 // Numbers are varints (bytes.h), signed ones zigzag. In order:
-//   graph    "CUG" 01; name; inputs (count; name, type); ops; outputs (count; name, value)
+//   graph    "CUG" 02; name; inputs (count; name, type); ops; outputs (count; name, value);
+//            secure devices (count; name, protocol, members (count; name))
 //   ops      count; each: name, device, operands (count; value), attributes (count; key, kind byte,
 //            value; keys strictly ascending), regions (count; params (count; type), ops,
 //            results (count; value))
 //   type     byte 0: dtype byte, extents (count; signed, `?` is -1); or
-//            byte 1: columns (count; name, dtype byte), rows (signed); then the device
+//            byte 1: columns (count; name, dtype byte), rows (signed); or
+//            byte 2: kind byte, fraction bits byte, extents (count; signed); then the device
 //   tensor   dtype byte, extents (count; signed, no `?`), the row-major elements, little-endian
 // Thread: any.
 #pragma once

@@ -70,8 +70,9 @@ class Reader {
  public:
   Graph read(const Json& json, const Path& root) {
     want_object(json, root);
-    want_fields(json, {"name", "inputs", "ops", "outputs"}, root);
+    want_fields(json, {"name", "devices", "inputs", "ops", "outputs"}, root);
     if (json.contains("name")) graph_.name = want_string(json["name"], {root, "name"});
+    if (json.contains("devices")) devices(json["devices"], {root, "devices"});
     Scope scope;
     for (auto& [name, type] : params(json, "inputs", scope, root)) {
       graph_.inputs.push_back({std::move(name), std::move(type)});
@@ -86,6 +87,24 @@ class Reader {
   }
 
  private:
+  void devices(const Json& json, const Path& path) {
+    for (const auto& [name, device] : want_object(json, path).items()) {
+      const Path place(path, name);
+      want_fields(want_object(device, place), {"protocol", "members"}, place);
+      SecureDevice& added = graph_.devices.emplace_back();
+      added.name = name;
+      added.protocol = want_string(field(device, "protocol", place), {place, "protocol"});
+      const Path members(place, "members");
+      for (const Json& member : want_list(field(device, "members", place), members)) {
+        added.members.push_back(want_string(member, {members, added.members.size()}));
+      }
+      at(place, [&] { check_device(added); });
+    }
+    if (std::ssize(graph_.devices) > kMaxDevices) {
+      path.fail("expected at most " + std::to_string(kMaxDevices) + " devices");
+    }
+  }
+
   // Inputs of the graph or parameters of a region; both may be left out.
   std::vector<std::pair<std::string, Type>> params(const Json& json, std::string_view key,
                                                    Scope& scope, const Path& parent) {

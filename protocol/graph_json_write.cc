@@ -129,7 +129,14 @@ class Writer {
     for (const GraphOutput& output : graph_.outputs) {
       output_names_.emplace(output.value, output.name);
     }
-    Json json = {{"name", graph_.name}, {"inputs", Json::array()}};
+    Json json = {{"name", graph_.name}};
+    for (const SecureDevice& device : graph_.devices) {
+      if (json.contains("devices") && json["devices"].contains(device.name)) {
+        throw Error(Code::kInvalid, "two devices are called " + ops::in_quotes(device.name));
+      }
+      json["devices"][device.name] = {{"protocol", device.protocol}, {"members", device.members}};
+    }
+    json["inputs"] = Json::array();
     Names names;
     for (const GraphInput& input : graph_.inputs) {
       if (names.add(input.name) != input.name) {

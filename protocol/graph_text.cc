@@ -75,6 +75,10 @@ class Printer {
 
   std::string print(const Verified* verified) {
     line(0, "graph " + name_text(graph_.name));
+    for (const SecureDevice& device : graph_.devices) {
+      line(1, "device " + name_text(device.name) + " = " + name_text(device.protocol) + "(" +
+                  list_text(device.members, name_text) + ")");
+    }
     for (std::size_t i = 0; i < graph_.inputs.size(); ++i) {
       const GraphInput& input = graph_.inputs[i];
       line(1, "input " + name_text(input.name) + " = " + value_text(i) + " : " + input.type.str());

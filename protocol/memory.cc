@@ -9,14 +9,15 @@ namespace {
 // Whether the memory of an operand may be needed after its last use: a value that is sent waits for
 // the peer to acknowledge it, and a part of a value keeps the whole.
 bool keeps_operands(std::string_view op) {
-  return op == "transfer" || op == "slice" || op == "column" || op == "table_select" ||
-         op == "with_column";
+  return op == "transfer" || op == "share" || op == "reveal" || op == "slice" || op == "column" ||
+         op == "table_select" || op == "with_column";
 }
 
 }  // namespace
 
 std::int64_t held_bytes(const Type& type) {
   if (type.is_tensor()) return std::max<std::int64_t>(byte_count(type.tensor()), 0);
+  if (type.is_secret()) return 2 * part_bytes(type.secret());
   std::int64_t row = 0;
   for (const ColumnType& column : type.table().columns) {
     row += column.dtype == DType::kString ? 8 : dtype_bytes(column.dtype);  // offsets only
@@ -27,6 +28,7 @@ std::int64_t held_bytes(const Type& type) {
 std::int64_t type_bytes(const Type& type) {
   std::int64_t bytes = static_cast<std::int64_t>(sizeof(Type) + type.device.size());
   if (type.is_tensor()) return bytes + static_cast<std::int64_t>(type.tensor().shape.size()) * 8;
+  if (type.is_secret()) return bytes + std::ssize(type.secret().shape) * 8;
   for (const ColumnType& column : type.table().columns) {
     bytes += static_cast<std::int64_t>(sizeof(ColumnType) + column.name.size());
   }

@@ -10,7 +10,8 @@
 
 namespace curia {
 
-// Bytes of a value of this type; `?` and the text of strings count as nothing.
+// Bytes that each holder of a value of this type keeps: elements, both parts of a share; `?` and
+// the text of strings count as nothing.
 std::int64_t held_bytes(const Type& type);
 // Bytes that the type itself takes.
 std::int64_t type_bytes(const Type& type);

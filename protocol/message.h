@@ -27,6 +27,7 @@ inline constexpr std::int64_t kMaxPrepareMetadata = (1 << 20) + (32 << 10);
 inline constexpr std::int64_t kInlineBytes = 32 << 10;  // larger values go over the data plane
 inline constexpr std::int64_t kMaxErrorText = 4 << 10;  // longer messages of errors are cut
 inline constexpr std::int64_t kMaxUrisPerMessage = 512;
+inline constexpr std::int64_t kMaxMpcUses = 1000;
 inline constexpr std::int64_t kMaxPrepared = 1024;           // programs a session, at each worker
 inline constexpr std::int64_t kMaxPreparedBytes = 16 << 20;  // of their graphs and sites together
 
@@ -142,8 +143,16 @@ struct OutputInfo {
   std::uint32_t output = 0;
   Digest lineage;
 };
+// What one op on a secure device took at this member, all its runs together.
+struct MpcUse {
+  std::uint32_t op = 0;  // number in the graph
+  std::uint32_t runs = 0;
+  std::uint64_t rounds = 0;  // the longest chain of messages that ends here, summed over the runs
+  std::uint64_t bytes = 0;   // sent
+};
 struct RunReply {
   std::vector<OutputInfo> outputs;  // those that this worker stores
+  std::vector<MpcUse> mpc;          // by number; at most kMaxMpcUses, the first of them
 };
 
 struct CancelRequest {
@@ -250,13 +259,16 @@ struct DialReplyMessage {
   std::uint16_t port = 0;
 };
 
-// A worker asks an owner's worker: may values of yours go to `recipient`?
+// A worker asks an owner's worker: may values of yours go to `recipient`? Or, where there are
+// members: may they be shared among these, who run this protocol?
 struct ConsentItem {
   std::string source;  // name of the dataset at the owner
   std::vector<Digest> programs;
-  std::string recipient;
+  std::string recipient;  // "" for a share
   Digest program;
-  std::string release;  // name of the output, or label of the transfer
+  std::string release;   // name of the output, or label of the transfer, share or reveal
+  std::string protocol;  // of a share
+  std::vector<std::string> members;
 };
 struct ConsentRequest {
   std::string principal;  // the driver's

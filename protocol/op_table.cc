@@ -16,26 +16,28 @@ struct AttrRow {
 
 // Sorted by key.
 constexpr auto kAttrs = std::to_array<AttrRow>({
-    {"aggs", AttrKind::kStrings},    {"axes", AttrKind::kInts},
-    {"axis", AttrKind::kInt},        {"carried", AttrKind::kInt},
-    {"columns", AttrKind::kStrings}, {"count", AttrKind::kInt},
-    {"descending", AttrKind::kBool}, {"distribution", AttrKind::kString},
-    {"dtype", AttrKind::kString},    {"ends", AttrKind::kInts},
-    {"keep_dims", AttrKind::kBool},  {"keys", AttrKind::kStrings},
-    {"label", AttrKind::kString},    {"limit", AttrKind::kInt},
-    {"name", AttrKind::kString},     {"names", AttrKind::kStrings},
-    {"on", AttrKind::kStrings},      {"pad_to", AttrKind::kInt},
-    {"perm", AttrKind::kInts},       {"seed", AttrKind::kInt},
-    {"shape", AttrKind::kInts},      {"starts", AttrKind::kInts},
-    {"steps", AttrKind::kInts},      {"type", AttrKind::kType},
-    {"uri", AttrKind::kString},      {"value", AttrKind::kTensor},
+    {"aggs", AttrKind::kStrings},      {"axes", AttrKind::kInts},
+    {"axis", AttrKind::kInt},          {"carried", AttrKind::kInt},
+    {"columns", AttrKind::kStrings},   {"count", AttrKind::kInt},
+    {"descending", AttrKind::kBool},   {"distribution", AttrKind::kString},
+    {"dtype", AttrKind::kString},      {"ends", AttrKind::kInts},
+    {"fraction_bits", AttrKind::kInt}, {"keep_dims", AttrKind::kBool},
+    {"key", AttrKind::kInt},           {"keys", AttrKind::kStrings},
+    {"kind", AttrKind::kString},       {"label", AttrKind::kString},
+    {"limit", AttrKind::kInt},         {"name", AttrKind::kString},
+    {"names", AttrKind::kStrings},     {"on", AttrKind::kStrings},
+    {"pad_to", AttrKind::kInt},        {"perm", AttrKind::kInts},
+    {"pieces", AttrKind::kInt},        {"seed", AttrKind::kInt},
+    {"shape", AttrKind::kInts},        {"starts", AttrKind::kInts},
+    {"steps", AttrKind::kInts},        {"type", AttrKind::kType},
+    {"uri", AttrKind::kString},        {"value", AttrKind::kTensor},
 });
 static_assert(std::ranges::is_sorted(kAttrs, {}, &AttrRow::key));
 
 std::vector<OpSpec> all_ops() {
   std::vector<OpSpec> table;
   for (auto family : {ops::source_ops, ops::elementwise_ops, ops::shape_ops, ops::reduction_ops,
-                      ops::table_ops, ops::control_ops}) {
+                      ops::table_ops, ops::control_ops, ops::secret_ops}) {
     std::ranges::move(family(), std::back_inserter(table));
   }
   std::ranges::sort(table, {}, &OpSpec::name);
@@ -57,7 +59,54 @@ const T& attr_as(const Op& op, std::string_view key, AttrKind kind) {
                   (attr == nullptr ? "none" : std::string(kind_name(kind_of(*attr)))));
 }
 
+constexpr std::int64_t kMaxOperands = 4096;
+
+// "1 operand", "2 operands".
+std::string counted(std::int64_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string attr_list(const OpSpec& spec) {
+  std::string list;
+  for (const auto* keys : {&spec.required_attrs, &spec.optional_attrs}) {
+    for (const std::string_view key : *keys) list += (list.empty() ? "" : ", ") + std::string(key);
+  }
+  return list.empty() ? "; it takes none" : "; it takes " + list;
+}
+
 }  // namespace
+
+void check_form(const OpSpec& spec, const Op& op) {
+  using ops::in_quotes;
+  using ops::refuse;
+  const auto operands = std::ssize(op.operands);
+  const std::int64_t most = spec.max_operands < 0 ? kMaxOperands : spec.max_operands;
+  if (operands < spec.min_operands || operands > most) {
+    refuse("expected " + std::to_string(spec.min_operands) +
+           (most == spec.min_operands ? "" : " to " + std::to_string(most)) +
+           (most == 1 ? " operand, found " : " operands, found ") + std::to_string(operands));
+  }
+  if (std::ssize(op.regions) != spec.regions) {
+    refuse("expected " + counted(spec.regions, "region") + ", found " +
+           std::to_string(op.regions.size()));
+  }
+  for (const std::string_view key : spec.required_attrs) {
+    if (!op.attrs.contains(std::string(key))) {
+      refuse("expected an attribute " + std::string(key) + ", " +
+             std::string(kind_name(attr_kind(key).value())) + "; found none");
+    }
+  }
+  for (const auto& [key, attr] : op.attrs) {
+    const bool known = std::ranges::find(spec.required_attrs, key) != spec.required_attrs.end() ||
+                       std::ranges::find(spec.optional_attrs, key) != spec.optional_attrs.end();
+    if (!known) refuse("there is no attribute " + in_quotes(key) + attr_list(spec));
+    const AttrKind kind = attr_kind(key).value();
+    if (kind_of(attr) != kind) {
+      refuse("expected attribute " + key + " to be " + std::string(kind_name(kind)) + ", found " +
+             std::string(kind_name(kind_of(attr))));
+    }
+  }
+}
 
 std::string_view kind_name(AttrKind kind) {
   static constexpr auto kNames = std::to_array<std::string_view>(

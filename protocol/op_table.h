@@ -42,6 +42,7 @@ struct OpContext {
   std::span<const Type> operands;
   // For ops with regions: the types of each region's results, already inferred.
   std::span<const std::vector<Type>> region_results;
+  std::span<const SecureDevice> devices = {};  // of the graph
 
   // Attribute access. Errors: kInvalid, "op <name>: expected attribute <key> of type <...>".
   std::int64_t int_attr(std::string_view key) const;
@@ -59,6 +60,17 @@ struct OpContext {
 // expected and what was found; verify adds the op and its source line.
 using TypeRule = std::vector<Type> (*)(const OpContext&);
 
+// Kinds of secrets, as a set.
+using SecretKinds = std::uint8_t;
+constexpr SecretKinds secret_kind(SecretKind kind) {
+  return static_cast<SecretKinds>(1U << static_cast<unsigned>(kind));
+}
+inline constexpr SecretKinds kNoSecrets = 0;
+inline constexpr SecretKinds kBits = secret_kind(SecretKind::kBool);
+inline constexpr SecretKinds kInts = secret_kind(SecretKind::kInt);
+inline constexpr SecretKinds kFixeds = secret_kind(SecretKind::kFixed);
+inline constexpr SecretKinds kAllSecrets = kBits | kInts | kFixeds;
+
 struct OpSpec {
   std::string_view name;
   int min_operands;
@@ -68,8 +80,28 @@ struct OpSpec {
   std::vector<std::string_view> optional_attrs;
   TypeRule rule;
   bool random = false;      // draws randomness: the instance enters its lineage
-  bool same_device = true;  // operands must be on op.device (false: transfer and control ops)
+  bool same_device = true;  // operands must be on op.device (false: moves and control ops)
+  // On a secure device: which secrets it takes. Public tensors of the device may stand beside them,
+  // from operand `public_from` on they must.
+  SecretKinds secrets = kNoSecrets;
+  int public_from = -1;
+  bool publics = false;         // it takes public values alone too: it only makes or moves elements
+  bool condition = false;       // operand 0 is a secret or public bool, apart from the others
+  bool int_with_fixed = false;  // secrets of both kinds may meet
+  bool not_of_nothing = false;  // on secrets; at a party the result of no elements is defined
+  bool function = false;        // of fixed-point secrets with 8 to 24 fraction bits
+  bool only_device = false;     // there is no such op at a party
+  TypeRule secret_rule = nullptr;  // where the result is another than that of the clear types
 };
+
+// The result types of an op, wherever it runs: its row's rule, and on a secure device what becomes
+// of secrets (an op on secrets gives secrets; one on public values alone, public ones).
+// Errors: as TypeRule, and for what is not offered on secure devices.
+std::vector<Type> result_types(const OpSpec& spec, const OpContext& op);
+
+// What can be said of an op from itself alone. Errors: kInvalid for a wrong number of operands or
+// regions, and for attributes that are missing, unknown, or of the wrong kind.
+void check_form(const OpSpec& spec, const Op& op);
 
 // Every op, sorted by name.
 std::span<const OpSpec> op_table();

@@ -15,6 +15,18 @@ std::string cut(std::string text) {
   return text;
 }
 
+void check_secret(const SecretType& secret) {
+  if (element_count(secret.shape) == kUnknown) {
+    refuse("a secret cannot have an unknown extent; bound the rows with to_tensor's pad_to");
+  }
+  const int most = secret.kind == SecretKind::kFixed ? kMaxFractionBits : 0;
+  const int least = secret.kind == SecretKind::kFixed ? 1 : 0;
+  if (secret.fraction_bits < least || secret.fraction_bits > most) {
+    refuse("expected " + std::to_string(least) + " to " + std::to_string(most) +
+           " fraction bits, found " + std::to_string(secret.fraction_bits));
+  }
+}
+
 }  // namespace
 
 void refuse(const std::string& message) { throw Error(Code::kInvalid, message); }
@@ -35,6 +47,11 @@ const TensorType& tensor_operand(const OpContext& op, std::size_t i) {
            "; to_tensor or column make a tensor of a table");
   }
   return type.tensor();
+}
+
+const Shape& shape_operand(const OpContext& op, std::size_t i) {
+  const Type& type = op.operands[i];
+  return type.is_secret() ? type.secret().shape : tensor_operand(op, i).shape;
 }
 
 const TableType& table_operand(const OpContext& op, std::size_t i) {
@@ -119,6 +136,7 @@ void check_type(const Type& type) {
     element_count(type.tensor().shape);
     return;
   }
+  if (type.is_secret()) return check_secret(type.secret());
   const TableType& table = type.table();
   if (table.rows != kUnknown && (table.rows < 0 || table.rows > kMaxElements)) {
     refuse("expected `?` or 0 to " + std::to_string(kMaxElements) + " rows in a table, found " +

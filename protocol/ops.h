@@ -18,6 +18,16 @@ std::vector<OpSpec> shape_ops();
 std::vector<OpSpec> reduction_ops();
 std::vector<OpSpec> table_ops();
 std::vector<OpSpec> control_ops();
+std::vector<OpSpec> secret_ops();
+
+// The row, offered on secure devices too: on secrets of these kinds; as one that only moves
+// elements, on secrets and public values alike; as one that makes public values.
+OpSpec on_secrets(OpSpec row, SecretKinds kinds);
+OpSpec moves_elements(OpSpec row);
+OpSpec makes_public(OpSpec row);
+
+// The rule of `cast` for a secret.
+std::vector<Type> cast_secret(const OpContext& op);
 
 // Throws kInvalid.
 [[noreturn]] void refuse(const std::string& message);
@@ -30,6 +40,8 @@ std::string brief(const TensorType& type);
 // The operand as a tensor or table. Errors: "expected operand <i> to be a tensor, found <type>".
 const TensorType& tensor_operand(const OpContext& op, std::size_t i);
 const TableType& table_operand(const OpContext& op, std::size_t i);
+// The operand of a tensor's or a secret's shape. Errors: for a table.
+const Shape& shape_operand(const OpContext& op, std::size_t i);
 // A result on the op's device.
 Type placed(const OpContext& op, TensorType type);
 Type placed(const OpContext& op, TableType type);

@@ -48,7 +48,23 @@ std::vector<Type> compare(const OpContext& op) {
   return {placed(op, TensorType{DType::kBool, broadcast_shapes(a, b)})};
 }
 
+std::vector<Type> sigmoid(const OpContext& op) {
+  if (op.op.attrs.contains("pieces")) {
+    if (find_device(op.devices, op.op.device) == nullptr) {
+      refuse("only the sigmoid of secrets is made of pieces; leave the attribute out");
+    }
+    const std::int64_t pieces = op.int_attr("pieces");
+    if (pieces != 3 && pieces != 8) {
+      refuse("expected 3 or 8 pieces, found " + std::to_string(pieces));
+    }
+  }
+  return unary<is_float>(op);
+}
+
 std::vector<Type> cast(const OpContext& op) {
+  if (op.op.attrs.contains("fraction_bits")) {
+    refuse("only secrets have fraction_bits, found " + brief(op.operands[0]));
+  }
   return {placed(op, TensorType{dtype_attr(op), tensor_operand(op, 0).shape})};
 }
 
@@ -68,26 +84,38 @@ std::vector<Type> select(const OpContext& op) {
 }  // namespace
 
 std::vector<OpSpec> elementwise_ops() {
-  std::vector<OpSpec> table = {
-      {"cast", 1, 1, 0, {"dtype"}, {}, cast},
-      {"select", 3, 3, 0, {}, {}, select},
+  constexpr SecretKinds kNumbers = kInts | kFixeds;
+  std::vector<OpSpec> table;
+  const auto add = [&table](const char* name, int operands, TypeRule rule, SecretKinds secrets) {
+    table.push_back(on_secrets({name, operands, operands, 0, {}, {}, rule}, secrets));
   };
-  for (const char* name : {"add", "sub", "mul", "div", "mod", "minimum", "maximum"}) {
-    table.push_back({name, 2, 2, 0, {}, {}, binary<is_number>});
+  add("select", 3, select, kAllSecrets);
+  table.back().condition = true;
+  add("mul", 2, binary<is_number>, kNumbers);
+  table.back().int_with_fixed = true;
+  add("cast", 1, cast, kAllSecrets);
+  table.back().required_attrs = {"dtype"};
+  table.back().optional_attrs = {"fraction_bits"};
+  table.back().secret_rule = cast_secret;
+  for (const char* name : {"add", "sub", "minimum", "maximum"}) {
+    add(name, 2, binary<is_number>, kNumbers);
   }
-  table.push_back({"pow", 2, 2, 0, {}, {}, binary<is_float>});
-  for (const char* name : {"and", "or", "xor"}) {
-    table.push_back({name, 2, 2, 0, {}, {}, binary<is_logic>});
+  for (const char* name : {"div", "mod"}) add(name, 2, binary<is_number>, kNoSecrets);
+  add("pow", 2, binary<is_float>, kNoSecrets);
+  for (const char* name : {"and", "or", "xor"}) add(name, 2, binary<is_logic>, kBits);
+  for (const char* name : {"eq", "ne"}) add(name, 2, compare, kAllSecrets);
+  for (const char* name : {"lt", "le", "gt", "ge"}) add(name, 2, compare, kNumbers);
+  for (const char* name : {"neg", "abs"}) add(name, 1, unary<is_number>, kNumbers);
+  add("not", 1, unary<is_logic>, kBits);
+  for (const char* name : {"exp", "log", "sqrt"}) {
+    add(name, 1, unary<is_float>, kFixeds);
+    table.back().function = true;
   }
-  for (const char* name : {"eq", "ne", "lt", "le", "gt", "ge"}) {
-    table.push_back({name, 2, 2, 0, {}, {}, compare});
-  }
-  for (const char* name : {"neg", "abs"}) {
-    table.push_back({name, 1, 1, 0, {}, {}, unary<is_number>});
-  }
-  table.push_back({"not", 1, 1, 0, {}, {}, unary<is_logic>});
-  for (const char* name : {"floor", "ceil", "round", "exp", "log", "sqrt", "sigmoid", "tanh"}) {
-    table.push_back({name, 1, 1, 0, {}, {}, unary<is_float>});
+  add("sigmoid", 1, sigmoid, kFixeds);
+  table.back().function = true;
+  table.back().optional_attrs = {"pieces"};
+  for (const char* name : {"floor", "ceil", "round", "tanh"}) {
+    add(name, 1, unary<is_float>, kNoSecrets);
   }
   return table;
 }

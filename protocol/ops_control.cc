@@ -6,6 +6,13 @@ namespace curia::ops {
 namespace {
 
 void want_predicate(const OpContext& op, const Type& type, const std::string& what) {
+  if (type.is_secret()) {
+    refuse("expected " + what + " to be plain, found " + brief(type) +
+           ": everybody would see which way it goes; use select, or reveal it to a party first");
+  }
+  if (find_device(op.devices, op.op.device) != nullptr) {
+    refuse("expected a party to hold " + what + " found secure device " + op.op.device);
+  }
   const bool good = type.is_tensor() && type.tensor() == TensorType{DType::kBool, {}};
   if (!good || type.device != op.op.device) {
     refuse("expected " + what + " to be bool[] @" + op.op.device + ", found " + brief(type));

@@ -94,14 +94,17 @@ std::vector<Type> argsort(const OpContext& op) {
 }  // namespace
 
 std::vector<OpSpec> reduction_ops() {
+  constexpr SecretKinds kNumbers = kInts | kFixeds;
+  OpSpec average = on_secrets({"mean", 1, 1, 0, {}, {"axes", "keep_dims"}, mean}, kFixeds);
+  average.not_of_nothing = true;
   return {
-      {"argmax", 1, 1, 0, {"axis"}, {}, arg_extremum},
-      {"argmin", 1, 1, 0, {"axis"}, {}, arg_extremum},
+      on_secrets({"argmax", 1, 1, 0, {"axis"}, {}, arg_extremum}, kNumbers),
+      on_secrets({"argmin", 1, 1, 0, {"axis"}, {}, arg_extremum}, kNumbers),
       {"argsort", 1, 1, 0, {"axis"}, {"descending"}, argsort},
-      {"max", 1, 1, 0, {}, {"axes", "keep_dims"}, extremum},
-      {"mean", 1, 1, 0, {}, {"axes", "keep_dims"}, mean},
-      {"min", 1, 1, 0, {}, {"axes", "keep_dims"}, extremum},
-      {"sum", 1, 1, 0, {}, {"axes", "keep_dims"}, sum},
+      on_secrets({"max", 1, 1, 0, {}, {"axes", "keep_dims"}, extremum}, kNumbers),
+      average,
+      on_secrets({"min", 1, 1, 0, {}, {"axes", "keep_dims"}, extremum}, kNumbers),
+      on_secrets({"sum", 1, 1, 0, {}, {"axes", "keep_dims"}, sum}, kAllSecrets),
   };
 }
 

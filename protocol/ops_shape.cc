@@ -158,14 +158,18 @@ std::vector<Type> gather(const OpContext& op) {
 }  // namespace
 
 std::vector<OpSpec> shape_ops() {
+  OpSpec gathered = moves_elements({"gather", 2, 2, 0, {"axis"}, {}, gather});
+  gathered.public_from = 1;
+  OpSpec product = on_secrets({"matmul", 2, 2, 0, {}, {}, matmul}, kInts | kFixeds);
+  product.int_with_fixed = true;
   return {
-      {"broadcast", 1, 1, 0, {"shape"}, {}, broadcast},
-      {"concat", 1, -1, 0, {"axis"}, {}, concat},
-      {"gather", 2, 2, 0, {"axis"}, {}, gather},
-      {"matmul", 2, 2, 0, {}, {}, matmul},
-      {"reshape", 1, 1, 0, {"shape"}, {}, reshape},
-      {"slice", 1, 1, 0, {"ends", "starts"}, {"steps"}, slice},
-      {"transpose", 1, 1, 0, {}, {"perm"}, transpose},
+      moves_elements({"broadcast", 1, 1, 0, {"shape"}, {}, broadcast}),
+      moves_elements({"concat", 1, -1, 0, {"axis"}, {}, concat}),
+      gathered,
+      product,
+      moves_elements({"reshape", 1, 1, 0, {"shape"}, {}, reshape}),
+      moves_elements({"slice", 1, 1, 0, {"ends", "starts"}, {"steps"}, slice}),
+      moves_elements({"transpose", 1, 1, 0, {}, {"perm"}, transpose}),
   };
 }
 

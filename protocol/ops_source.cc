@@ -9,6 +9,10 @@ namespace {
 std::vector<Type> declared(const OpContext& op) {
   Type type = op.type_attr("type");
   check_type(type);
+  if (type.is_secret()) {
+    refuse("expected a tensor or a table, found " + brief(type) +
+           "; a secret enters a program as an input");
+  }
   if (!type.device.empty() && type.device != op.op.device) {
     refuse("expected the type of a source without a device or on " + op.op.device + ", found " +
            brief(type));
@@ -80,6 +84,14 @@ std::vector<Type> loop_index(const OpContext& op) {
 std::vector<Type> transfer(const OpContext& op) {
   if (op.op.attrs.contains("label")) check_name(op.string_attr("label"), "transfer label");
   Type type = op.operands[0];
+  if (type.is_secret() || find_device(op.devices, type.device) != nullptr) {
+    refuse("the operand is on secure device " + type.device +
+           "; a secret leaves its device by reveal only");
+  }
+  if (find_device(op.devices, op.op.device) != nullptr) {
+    refuse("expected a party, found secure device " + op.op.device +
+           "; a value goes there by share, or as a constant if it is public");
+  }
   if (type.device == op.op.device) {
     refuse("the operand is at " + type.device + " already; leave the transfer out");
   }
@@ -91,11 +103,11 @@ std::vector<Type> transfer(const OpContext& op) {
 
 std::vector<OpSpec> source_ops() {
   return {
-      {"constant", 0, 0, 0, {"value"}, {}, constant},
+      makes_public({"constant", 0, 0, 0, {"value"}, {}, constant}),
       {"dataset", 0, 0, 0, {"name", "type"}, {}, dataset},
-      {"iota", 0, 0, 0, {"count"}, {}, iota},
+      makes_public({"iota", 0, 0, 0, {"count"}, {}, iota}),
       {"load", 0, 0, 0, {"type", "uri"}, {}, load},
-      {"loop_index", 0, 0, 0, {}, {}, loop_index},
+      makes_public({"loop_index", 0, 0, 0, {}, {}, loop_index}),
       // Not `random` in the sense of OpSpec: the seed is part of the graph, so it runs again alike.
       {"random", 0, 0, 0, {"distribution", "dtype", "seed", "shape"}, {}, random},
       {"save", 1, 1, 0, {"uri"}, {}, save},

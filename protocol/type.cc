@@ -1,5 +1,6 @@
 #include "protocol/type.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 

@@ -67,8 +67,37 @@ StringColumn take_strings(Parts& parts, std::int64_t rows, std::int64_t text_byt
 
 }  // namespace
 
+ValueBytes share_part_bytes(const Share& share) {
+  ValueBytes out;
+  WireWriter writer(out.head);
+  Type type{share.type, ""};
+  Digest instance = share.instance;
+  writer(type, instance);
+  add_part(out, share.first);
+  return out;
+}
+
+SharePart share_part_from_bytes(std::string_view head, const Slice& body, const Type& declared) {
+  WireReader reader(head);
+  Type found;
+  SharePart out;
+  reader(found, out.instance);
+  reader.finish();
+  found.device = declared.device;
+  if (!declared.is_secret() || found != declared) {
+    throw Error(Code::kInvalid,
+                "expected a share of type " + declared.str() + ", found " + found.str());
+  }
+  out.type = found.secret();
+  Parts parts(body);
+  out.part = parts.take(part_bytes(out.type));
+  parts.finish();
+  return out;
+}
+
 ValueBytes value_bytes(const Value& value) {
   value.check();
+  expect(!value.is_share(), "expected a plain value, found a share of a secret");
   ValueBytes out;
   WireWriter writer(out.head);
   Type exact = value.type();
@@ -111,6 +140,7 @@ Value value_from_bytes(std::string_view head, const Slice& body, const Type& dec
     parts.finish();
     return tensor;
   }
+  if (found.is_secret()) WireReader::refuse("a value that is a secret");
   const TableType& type = found.table();
   if (type.rows < 0) WireReader::refuse("a table of unknown length");
   Table table;
@@ -135,6 +165,7 @@ std::int64_t max_body_bytes(const Type& declared, std::int64_t unknown_limit) {
     const std::int64_t bytes = byte_count(declared.tensor());
     return bytes == kUnknown ? unknown_limit : padded(bytes);
   }
+  if (declared.is_secret()) return padded(part_bytes(declared.secret()));
   const TableType& table = declared.table();
   if (table.rows == kUnknown) return unknown_limit;
   std::int64_t total = 0;

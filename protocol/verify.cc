@@ -15,7 +15,6 @@ using ops::brief;
 using ops::in_quotes;
 using ops::refuse;
 
-constexpr std::int64_t kMaxOperands = 4096;
 // Bounds the memory and time verify itself takes: 50,000 ops on a table of 4096 columns fit a graph
 // of 1 MiB.
 constexpr std::int64_t kMaxTypeBytes = std::int64_t{128} << 20;
@@ -56,6 +55,7 @@ class Verifier {
       refuse("expected at most " + number(kMaxOps) + " ops, found " + number(out_.ops));
     }
     if (!graph_.name.empty()) check_name(graph_.name, "graph");
+    check_devices(graph_.devices);
     Cost cost;
     top_ = &cost;
     inputs(cost);
@@ -72,6 +72,10 @@ class Verifier {
   }
 
  private:
+  const SecureDevice* secure(std::string_view name) const {
+    return find_device(graph_.devices, name);
+  }
+
   void inputs(Cost& cost) {
     std::unordered_set<std::string_view> names;
     for (const GraphInput& input : graph_.inputs) {
@@ -80,12 +84,13 @@ class Verifier {
         refuse("two inputs are called " + in_quotes(input.name));
       }
       try {
+        check_place(input.type);
         declared_value(input.type, out_.body.types);
       } catch (const Error& error) {
         refuse("input " + in_quotes(input.name) + ": " + error.message());
       }
       hold(cost, input.type);
-      out_.input_bytes[input.type.device] += held_bytes(input.type);
+      note_input(input.type);
     }
   }
 
@@ -101,13 +106,29 @@ class Verifier {
                ", which is not defined: the graph has " +
                counted(size_of(out_.body.types), "value"));
       }
+      const Type& type = out_.body.types[output.value];
+      if (!type.is_secret() && secure(type.device) != nullptr) {
+        refuse("output " + in_quotes(output.name) + " is " + brief(type) +
+               ", public on a secure device; such values live inside of a program only");
+      }
     }
+  }
+
+  // An input is a secret exactly where it is on a secure device.
+  void check_place(const Type& type) const {
+    const bool device = secure(type.device) != nullptr;
+    if (type.is_secret() == device) return;
+    refuse("expected " +
+           std::string(device ? "a secret on secure device " : "no secret at party ") +
+           type.device + ", found " + brief(type) +
+           (device ? "; give public values as constants"
+                   : "; a secret is on a secure device, which the program declares"));
   }
 
   // An input or parameter.
   void declared_value(const Type& type, std::vector<Type>& types) {
     check_name(type.device, "device");
-    note_party(type.device);
+    note_parties(type.device);
     add_type(type, types);
   }
 
@@ -125,18 +146,32 @@ class Verifier {
     }
   }
 
-  void note_party(const std::string& device) {
-    parties_.insert(device);
-    if (static_cast<std::int64_t>(parties_.size()) > kMaxParties) {
-      refuse("expected at most " + number(kMaxParties) + " parties, " + in_quotes(device) +
-             " is one more");
+  void note_parties(const std::string& device) {
+    for (const std::string& party : holders(graph_.devices, device)) {
+      parties_.insert(party);
+      if (static_cast<std::int64_t>(parties_.size()) > kMaxParties) {
+        refuse("expected at most " + number(kMaxParties) + " parties, " + in_quotes(party) +
+               " is one more");
+      }
     }
   }
 
   void hold(Cost& cost, const Type& type) {
-    std::int64_t& own = cost.own[type.device];
-    own += held_bytes(type);
-    raise_peak(cost, type.device, own);
+    for (const std::string& party : holders(graph_.devices, type.device)) {
+      std::int64_t& own = cost.own[party];
+      own += held_bytes(type);
+      raise_peak(cost, party, own);
+    }
+  }
+
+  void note_input(const Type& type) {
+    for (const std::string& party : holders(graph_.devices, type.device)) {
+      out_.input_bytes[party] += held_bytes(type);
+    }
+  }
+
+  void add_holders(const std::string& device, std::set<std::string>& parties) const {
+    for (std::string& party : holders(graph_.devices, device)) parties.insert(std::move(party));
   }
 
   // What ops[i] used for the last time goes, and what nobody uses. Of the parameters, from
@@ -145,7 +180,11 @@ class Verifier {
               const TypedRegion& typed, Cost& cost) const {
     const auto go = [&](ValueId id) {
       if (id < typed.ops[0].first_result && id >= foreign) return;
-      if (!lives.kept.contains(id)) cost.own[typed.types[id].device] -= held_bytes(typed.types[id]);
+      if (lives.kept.contains(id)) return;
+      const Type& type = typed.types[id];
+      for (const std::string& party : holders(graph_.devices, type.device)) {
+        cost.own[party] -= held_bytes(type);
+      }
     };
     for (const ValueId id : ops[i].operands) {
       const auto at = lives.last_use.find(id);
@@ -190,7 +229,9 @@ class Verifier {
     const Op& op = ops[i];
     const OpSpec* spec = find_op(op.name);
     if (spec == nullptr) refuse("unknown op " + in_quotes(op.name));
-    check_form(op, *spec);
+    check_name(op.device, "device");
+    note_parties(op.device);
+    check_form(*spec, op);
     if (needs_for_body(op.name) && !in_for_body) {
       refuse("expected inside the body of a for, found outside");
     }
@@ -199,55 +240,15 @@ class Verifier {
     TypedOp typed;
     typed.number = next_number_++;
     typed.first_result = static_cast<ValueId>(out.types.size());
-    std::set<std::string> parties{op.device};
+    std::set<std::string> parties;
+    add_holders(op.device, parties);
     const std::vector<Type> operands = operand_types(ops, i, *spec, out.types, parties);
     const std::vector<std::vector<Type>> results =
         regions(op, operands, in_for_body, typed, parties, cost);
-    add_results(op, *spec, spec->rule({op, operands, results}), out.types, lives, cost);
+    add_results(op, *spec, result_types(*spec, {op, operands, results, graph_.devices}), out.types,
+                lives, cost);
     typed.parties.assign(parties.begin(), parties.end());
     return typed;
-  }
-
-  // What can be said from the op alone.
-  void check_form(const Op& op, const OpSpec& spec) {
-    check_name(op.device, "device");
-    note_party(op.device);
-    const std::int64_t operands = size_of(op.operands);
-    const std::int64_t most = spec.max_operands < 0 ? kMaxOperands : spec.max_operands;
-    if (operands < spec.min_operands || operands > most) {
-      refuse("expected " + number(spec.min_operands) +
-             (most == spec.min_operands ? "" : " to " + number(most)) +
-             (most == 1 ? " operand, found " : " operands, found ") + number(operands));
-    }
-    if (size_of(op.regions) != spec.regions) {
-      refuse("expected " + counted(spec.regions, "region") + ", found " +
-             number(size_of(op.regions)));
-    }
-    for (const std::string_view key : spec.required_attrs) {
-      if (!op.attrs.contains(std::string(key))) {
-        refuse("expected an attribute " + std::string(key) + ", " +
-               std::string(kind_name(attr_kind(key).value())) + "; found none");
-      }
-    }
-    for (const auto& [key, attr] : op.attrs) {
-      const bool known = std::ranges::find(spec.required_attrs, key) != spec.required_attrs.end() ||
-                         std::ranges::find(spec.optional_attrs, key) != spec.optional_attrs.end();
-      if (!known) refuse("there is no attribute " + in_quotes(key) + attr_list(spec));
-      const AttrKind kind = attr_kind(key).value();
-      if (kind_of(attr) != kind) {
-        refuse("expected attribute " + key + " to be " + std::string(kind_name(kind)) + ", found " +
-               std::string(kind_name(kind_of(attr))));
-      }
-    }
-  }
-
-  static std::string attr_list(const OpSpec& spec) {
-    std::string list;
-    for (const auto* keys : {&spec.required_attrs, &spec.optional_attrs}) {
-      for (const std::string_view key : *keys)
-        list += (list.empty() ? "" : ", ") + std::string(key);
-    }
-    return list.empty() ? "; it takes none" : "; it takes " + list;
   }
 
   std::vector<Type> operand_types(const std::vector<Op>& ops, std::size_t i, const OpSpec& spec,
@@ -262,13 +263,18 @@ class Verifier {
       const Type& type = types[id];
       if (spec.same_device && type.device != op.device) {
         refuse(what + " is " + brief(type) + ", but the op runs at " + op.device +
-               "; move it first with transfer");
+               "; move it first with " + move_to(type, op.device));
       }
       charge(type);
-      parties.insert(type.device);
+      add_holders(type.device, parties);
       operands.push_back(type);
     }
     return operands;
+  }
+
+  std::string move_to(const Type& type, const std::string& device) const {
+    if (type.is_secret()) return "reveal";
+    return secure(device) == nullptr ? "transfer" : "share";
   }
 
   // Why the value is not defined when ops[i] runs.
@@ -377,7 +383,7 @@ class Verifier {
     for (const Type& type : results) {
       if (stored) {
         lives.kept.insert(static_cast<ValueId>(types.size()));
-        out_.input_bytes[type.device] += held_bytes(type);
+        note_input(type);
       }
       add_type(type, types);
       hold(cost, type);

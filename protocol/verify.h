@@ -21,15 +21,16 @@ struct TypedRegion {
 };
 
 struct TypedOp {
-  std::uint32_t number = 0;          // preorder through all regions; names the op in network tags
-  ValueId first_result = 0;          // its results are the values from here on
-  std::vector<std::string> parties;  // sorted: the op's device, its operands' and those inside
+  std::uint32_t number = 0;  // preorder through all regions; names the op in network tags
+  ValueId first_result = 0;  // its results are the values from here on
+  // Sorted: the op's device, its operands' and those inside; of secure devices the members.
+  std::vector<std::string> parties;
   std::vector<TypedRegion> regions;
 };
 
 struct Verified {
   TypedRegion body;
-  std::vector<std::string> parties;  // sorted: every party named anywhere in the graph
+  std::vector<std::string> parties;  // sorted: every party and device member that takes part
   std::int64_t ops = 0;              // all regions together
   bool random = false;               // some op draws randomness
   std::int64_t steps = 0;            // upper bound of op runs, loops multiplied out

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/device.h"
 #include "protocol/digest.h"
 #include "protocol/label.h"
 #include "protocol/session_id.h"
@@ -31,6 +32,7 @@ struct ObjectMeta {
   std::uint64_t task = 0;  // 0: a put
   Digest program;          // all zero for puts and datasets
   std::string output;      // name of the program's output
+  SecureDevice device{};   // that a secret is on; no members for every other value
   bool hidden = false;     // only the owners of the data may know its size
 };
 

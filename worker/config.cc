@@ -4,6 +4,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "protocol/device.h"
 #include "protocol/error.h"
 #include "protocol/fields.h"
 #include "protocol/link/keys.h"
@@ -11,15 +12,39 @@
 namespace curia {
 namespace {
 
+// Of a grant to share.
+void read_members(Fields& fields, const WorkerConfig& config, Grant& grant) {
+  if (fields.has("to")) fields.fail("to", "a grant has either to or share_among");
+  for (const std::string& member : fields.texts_or_none("share_among")) {
+    if (member != config.party && !config.parties.contains(member)) {
+      fields.fail("share_among", "\"" + member + "\" is not among the parties");
+    }
+    grant.members.insert(member);
+  }
+  if (grant.members.size() != 3) {
+    fields.fail("share_among",
+                "expected three distinct parties, such as [\"alice\", \"bob\", "
+                "\"carol\"]");
+  }
+  grant.protocol = fields.text_or("protocol", std::string(kReplicated3));
+  if (grant.protocol != kReplicated3) {
+    fields.fail("protocol", "expected \"" + std::string(kReplicated3) + "\"");
+  }
+}
+
 Grant read_grant(Fields fields, const WorkerConfig& config) {
   Grant grant;
   grant.source = fields.text("source");
   if (!config.datasets.contains(grant.source)) {
     fields.fail("source", "there is no dataset \"" + grant.source + "\" in this configuration");
   }
-  grant.to = fields.text("to");
-  if (!config.parties.contains(grant.to) && !config.drivers.contains(grant.to)) {
-    fields.fail("to", "\"" + grant.to + "\" is neither among parties nor among drivers");
+  if (fields.has("share_among")) {
+    read_members(fields, config, grant);
+  } else {
+    grant.to = fields.text("to");
+    if (!config.parties.contains(grant.to) && !config.drivers.contains(grant.to)) {
+      fields.fail("to", "\"" + grant.to + "\" is neither among parties nor among drivers");
+    }
   }
   for (const std::string& program : fields.texts_or_none("programs")) {
     try {
@@ -156,7 +181,13 @@ WorkerConfig read_worker_config(const std::string& path) {
 std::string grants_json(const std::vector<Grant>& grants) {
   auto list = nlohmann::ordered_json::array();
   for (const Grant& grant : grants) {
-    nlohmann::ordered_json json = {{"source", grant.source}, {"to", grant.to}};
+    nlohmann::ordered_json json = {{"source", grant.source}};
+    if (grant.members.empty()) {
+      json["to"] = grant.to;
+    } else {
+      json["share_among"] = grant.members;
+      json["protocol"] = grant.protocol;
+    }
     for (const Digest& program : grant.programs) json["programs"].push_back(program.hex());
     for (const std::string& release : grant.releases) json["releases"].push_back(release);
     if (grant.until) {

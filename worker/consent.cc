@@ -31,7 +31,8 @@ struct Questions {
   void add(ConsentItem item) {
     const std::int64_t size =
         std::max(kReasonBytes, std::ssize(item.source) + std::ssize(item.recipient) +
-                                   std::ssize(item.release) + 32 * std::ssize(item.programs) + 64);
+                                   std::ssize(item.release) + 32 * std::ssize(item.programs) + 64 +
+                                   3 * (kMaxNameBytes + 4));
     if (requests.empty() || bytes + size > kRequestBytes) {
       requests.emplace_back();
       bytes = 0;
@@ -78,13 +79,15 @@ void check_release(Parts& parts, const ReleaseContext& context,
   std::map<std::string, Questions> by_owner;
   for (const ReleaseWish& wish : wishes) {
     for (const auto& [source, programs] : wish.label->sources) {
-      if (source.owner == wish.recipient) continue;
+      if (wish.device.members.empty() && source.owner == wish.recipient) continue;
       if (source.owner == context.driver && source.name.empty()) continue;
       by_owner[source.owner].add({source.name,
                                   {programs.begin(), programs.end()},
                                   wish.recipient,
                                   wish.program,
-                                  wish.release});
+                                  wish.release,
+                                  wish.device.protocol,
+                                  wish.device.members});
     }
   }
   std::string refused;
@@ -124,7 +127,8 @@ ConsentReply answer_consent(const Parts& parts, const ConsentRequest& request) {
   const auto now = std::chrono::system_clock::now();
   for (const ConsentItem& item : request.items) {
     ReleaseQuestion question{
-        item.source, {item.programs.begin(), item.programs.end()}, item.recipient, item.release};
+        item.source,  {item.programs.begin(), item.programs.end()}, item.recipient,
+        item.release, {item.members.begin(), item.members.end()},   item.protocol};
     question.programs.insert(item.program);
     std::string reason = refusal(parts.grants, parts.party, question, now);
     reply.allowed.push_back(reason.empty() ? 1 : 0);

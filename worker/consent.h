@@ -5,17 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "protocol/device.h"
 #include "protocol/label.h"
 #include "worker/parts.h"
 
 namespace curia {
 
-// One value that would move to one recipient.
+// One value that would move to one recipient, or be shared with the members of a secure device.
 struct ReleaseWish {
   LabelPtr label;
-  std::string recipient;
-  Digest program;       // that releases it
-  std::string release;  // name of the output, or label of the transfer
+  std::string recipient;  // "" for a share
+  Digest program;         // that releases it
+  std::string release;    // name of the output, or label of the transfer, share or reveal
+  SecureDevice device{};  // of a share: every owner accepts who is in it, also a member itself
 };
 
 struct ReleaseContext {

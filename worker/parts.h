@@ -47,6 +47,8 @@ struct Counters {
   std::atomic<std::int64_t> refused_messages{0};
   std::atomic<std::int64_t> bytes_to_driver{0};    // bodies of fetched values
   std::atomic<std::int64_t> bytes_from_driver{0};  // bodies of values put
+  std::atomic<std::int64_t> mpc_rounds{0};         // on secure devices
+  std::atomic<std::int64_t> mpc_bytes{0};          // sent to other members
 };
 
 struct Parts {

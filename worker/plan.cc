@@ -60,6 +60,19 @@ void refuse_load_of_save(const std::vector<Op>& ops, const std::vector<External>
 
 }  // namespace
 
+bool Plan::uses(const SecureDevice& device) const {
+  const auto places = [&](const std::vector<Type>& types) {
+    return std::ranges::find(types, device.name, &Type::device) != types.end();
+  };
+  const auto search = [&](const auto& self, const TypedRegion& region) -> bool {
+    return places(region.types) || std::ranges::any_of(region.ops, [&](const TypedOp& op) {
+             return std::ranges::any_of(
+                 op.regions, [&](const TypedRegion& inner) { return self(self, inner); });
+           });
+  };
+  return search(search, verified.body);
+}
+
 const std::vector<std::uint32_t>& Plan::last_use(const TypedRegion& region) const {
   return last_uses.at(&region);
 }
@@ -91,7 +104,9 @@ std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& dri
   plan->outside = externals(plan->graph, plan->verified);
   refuse_load_of_save(plan->graph.ops, plan->outside, plan->graph);
   for (std::uint32_t i = 0; i < plan->graph.outputs.size(); ++i) {
-    if (plan->verified.output_type(plan->graph, i).device == party) plan->outputs.push_back(i);
+    const auto places =
+        holders(plan->graph.devices, plan->verified.output_type(plan->graph, i).device);
+    if (std::ranges::find(places, party) != places.end()) plan->outputs.push_back(i);
   }
   for (const std::string& name : plan->verified.parties) {
     if (name == party) plan->takes_part = true;

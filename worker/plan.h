@@ -28,6 +28,8 @@ struct Plan {
   // Needs nobody else, no loops, and little memory: may run where it would hold up others.
   bool quick = false;
 
+  // Whether a value of the program is on the device.
+  bool uses(const SecureDevice& device) const;
   // The number of the last op of a region that uses a value (values with no use: its own op).
   const std::vector<std::uint32_t>& last_use(const TypedRegion& region) const;
 

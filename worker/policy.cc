@@ -7,8 +7,21 @@
 
 namespace curia {
 
+namespace {
+
+// "bob", or "be shared among alice, bob, carol by replicated3".
+std::string whereto(const std::string& recipient, const std::set<std::string>& members,
+                    const std::string& protocol) {
+  if (members.empty()) return recipient;
+  std::string list;
+  for (const std::string& member : members) list += (list.empty() ? "" : ", ") + member;
+  return "be shared among " + list + " by " + protocol;
+}
+
+}  // namespace
+
 std::string Grant::str() const {
-  std::string text = source + " to " + to;
+  std::string text = source + " to " + whereto(to, members, protocol);
   text +=
       programs.empty() ? ", any program" : ", " + std::to_string(programs.size()) + " program(s)";
   for (const std::string& release : releases) text += ", " + release;
@@ -17,17 +30,20 @@ std::string Grant::str() const {
 
 std::string refusal(const std::vector<Grant>& grants, const std::string& party,
                     const ReleaseQuestion& question, std::chrono::system_clock::time_point now) {
-  const std::string source = party + "/" + question.source;
-  std::string nearest = "has no grant of " + source + " to " + question.recipient;
+  const std::string what = party + "/" + question.source + " to " +
+                           whereto(question.recipient, question.members, question.protocol);
+  std::string nearest = "has no grant of " + what;
   for (const Grant& grant : grants) {
-    if (grant.source != question.source || grant.to != question.recipient) continue;
+    if (grant.source != question.source || grant.to != question.recipient ||
+        grant.members != question.members || grant.protocol != question.protocol) {
+      continue;
+    }
     if (grant.until && now >= *grant.until) {
-      nearest = "has a grant of " + source + " to " + question.recipient + ", but it has expired";
+      nearest = "has a grant of " + what + ", but it has expired";
       continue;
     }
     if (!grant.releases.empty() && !grant.releases.contains(question.release)) {
-      nearest = "grants " + source + " to " + question.recipient + ", but not as \"" +
-                question.release + "\"";
+      nearest = "grants " + what + ", but not as \"" + question.release + "\"";
       continue;
     }
     if (!grant.programs.empty()) {
@@ -35,8 +51,7 @@ std::string refusal(const std::vector<Grant>& grants, const std::string& party,
           question.programs.begin(), question.programs.end(),
           [&grant](const Digest& program) { return !grant.programs.contains(program); });
       if (strange != question.programs.end()) {
-        nearest = "grants " + source + " to " + question.recipient + ", but not through program " +
-                  strange->hex();
+        nearest = "grants " + what + ", but not through program " + strange->hex();
         continue;
       }
     }

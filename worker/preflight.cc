@@ -6,12 +6,13 @@ namespace curia {
 
 template <class Archive>
 void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, PreflightInput& input) {
-  ar(input.outside, input.lineage, input.label);
+  ar(input.outside, input.lineage, input.label, input.instance);
 }
 
 template <class Archive>
 void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, Preflight& preflight) {
-  ar(preflight.program, preflight.driver, preflight.epoch, preflight.nonce, preflight.inputs);
+  ar(preflight.program, preflight.driver, preflight.epoch, preflight.nonce, preflight.inputs,
+     preflight.pair_secret);
 }
 
 std::string encode_preflight(const Preflight& preflight) {

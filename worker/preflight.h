@@ -15,6 +15,7 @@ struct PreflightInput {
   std::uint32_t outside = 0;  // number in Plan::outside
   Digest lineage;
   Label label;
+  Digest instance;  // of a secret: the task run that made its shares; else all zero
 };
 
 struct Preflight {
@@ -23,6 +24,9 @@ struct Preflight {
   std::uint64_t epoch = 0;
   Digest nonce;                        // fresh
   std::vector<PreflightInput> inputs;  // those that this party holds, ascending
+  // Fresh, and told to this one recipient only: its half of the pair key of two members of a secure
+  // device. All zero for others.
+  Digest pair_secret;
 };
 
 inline constexpr std::int64_t kMaxPreflightBytes = 16 << 20;

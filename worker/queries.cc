@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/memory.h"
 #include "protocol/value_bytes.h"
 #include "worker/consent.h"
 #include "worker/server.h"
@@ -44,8 +45,9 @@ DescribeReply description(const Object& object) {
   answer.program = meta.program.empty() ? "" : meta.program.hex();
   answer.output = meta.output;
   if (failed_openly(object)) answer.error = WireError(std::get<Error>(object.value->form));
-  if (meta.type.is_tensor() && byte_count(meta.type.tensor()) != kUnknown) {
-    answer.bytes = static_cast<std::uint64_t>(byte_count(meta.type.tensor()));
+  if (meta.type.is_secret() ||
+      (meta.type.is_tensor() && byte_count(meta.type.tensor()) != kUnknown)) {
+    answer.bytes = static_cast<std::uint64_t>(held_bytes(meta.type));
   }
   return answer;
 }
@@ -97,7 +99,8 @@ void Server::deliver(ConnId conn, const Header& header,
 
 void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
                                const Object& object) {
-  const ValueBytes bytes = value_bytes(*object.value);
+  const Value& value = *object.value;
+  const ValueBytes bytes = value.is_share() ? share_part_bytes(value.share()) : value_bytes(value);
   FetchReply answer;
   answer.head = bytes.head;
   answer.bytes = static_cast<std::uint64_t>(bytes.bytes);
@@ -196,6 +199,8 @@ void Server::stats(ConnId conn, const Peer&, const Packet& packet) {
   if (options_.dialer != nullptr) add("data_port", options_.dialer->port());
   add("data_bytes_to_driver", counters.bytes_to_driver);
   add("data_bytes_from_driver", counters.bytes_from_driver);
+  add("mpc_rounds", counters.mpc_rounds);
+  add("mpc_bytes", counters.mpc_bytes);
   for (const auto& [party, traffic] : parts_.traffic.totals()) {
     add("data_bytes_to/" + party, traffic.sent_bytes);
     add("data_bytes_from/" + party, traffic.received_bytes);

@@ -253,8 +253,11 @@ void Server::dial(ConnId conn, const Peer& peer, const Packet& packet) {
 
 void Server::consent(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<ConsentRequest>(packet.metadata);
-  if (!options_.parties.contains(peer.principal)) {
-    throw Error(Code::kDenied, peer.principal + " is not among the parties of " + parts_.party);
+  // A driver asks beforehand what a run of its program would be refused; only a party's question,
+  // before it sends something, has an effect.
+  if (!options_.parties.contains(peer.principal) && !options_.drivers.contains(peer.principal)) {
+    throw Error(Code::kDenied, peer.principal + " is neither among the parties nor among the " +
+                                   "drivers of " + parts_.party);
   }
   const ConsentReply answer = answer_consent(parts_, request);
   for (std::size_t i = 0; i < answer.allowed.size(); ++i) {

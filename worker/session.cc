@@ -335,7 +335,8 @@ std::string WorkerSession::run(std::string_view metadata) {
     if (cancelled_) throw Error(Code::kCancelled, "the run was cancelled before it began");
     std::vector<Object> inputs(request.inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (plan.graph.inputs[i].type.device != parts_.party) continue;
+      const auto places = holders(plan.graph.devices, plan.graph.inputs[i].type.device);
+      if (std::ranges::find(places, parts_.party) == places.end()) continue;
       auto object = find(Uri::parse(request.inputs[i]));
       if (!object) {
         throw Error(Code::kNotFound, "no object " + request.inputs[i] + " for input \"" +
@@ -351,13 +352,15 @@ std::string WorkerSession::run(std::string_view metadata) {
     std::map<std::string, std::shared_ptr<Lane>> lanes;
     for (const std::string& peer : plan.others) lanes[peer] = lane_to(peer);
     RunReply reply;
-    for (TaskOutput& output : Task(parts_, plan, std::move(info), lanes).run(inputs)) {
+    Task task(parts_, plan, std::move(info), lanes);
+    for (TaskOutput& output : task.run(inputs)) {
       reply.outputs.push_back({output.output, output.meta->lineage});
       store(request.outputs[output.output], std::move(output.value), std::move(output.meta));
     }
     for (const auto& [peer, lane] : lanes) lane->finish(request.task);
     running_task_ = 0;
     ++parts_.counters.runs;
+    note_uses(task, reply);
     return encode(reply);
   } catch (const Error& error) {
     const Error told = of_run(error);
@@ -370,6 +373,15 @@ std::string WorkerSession::run(std::string_view metadata) {
     fail_run(plan, request, error);
     throw error;
   }
+}
+
+void WorkerSession::note_uses(const Task& task, RunReply& reply) {
+  reply.mpc = task.mpc_uses();
+  for (const MpcUse& use : reply.mpc) {
+    parts_.counters.mpc_rounds += static_cast<std::int64_t>(use.rounds);
+    parts_.counters.mpc_bytes += static_cast<std::int64_t>(use.bytes);
+  }
+  if (std::ssize(reply.mpc) > kMaxMpcUses) reply.mpc.resize(kMaxMpcUses);
 }
 
 std::shared_ptr<Lane> WorkerSession::lane_to(const std::string& peer) {

@@ -99,6 +99,7 @@ class WorkerSession {
   void execute(const Header& header, std::string_view request);
   std::string prepare(std::string_view metadata);
   std::string run(std::string_view metadata);
+  void note_uses(const Task& task, RunReply& reply);
   std::string put(const Header& header, std::string_view metadata);
   std::string store_put(const Header& header, const PutRequest& request);
   Slice receive_put(const Header& header, std::int64_t bytes);

@@ -6,12 +6,10 @@
 #include "protocol/op_table.h"
 #include "worker/consent.h"
 #include "worker/kernels/kernel.h"
-#include "worker/preflight.h"
 
 namespace curia {
 namespace {
 
-constexpr std::uint32_t kPreflightOp = UINT32_MAX;
 constexpr std::chrono::seconds kConsentTimeout{10};
 
 }  // namespace
@@ -47,7 +45,8 @@ void Task::load_outside(const std::vector<Object>& inputs) {
     ValuePtr value;
     LabelPtr label;
     Digest lineage;
-    if (external.party == parts_.party) {
+    Digest instance;
+    if (here(external)) {
       if (external.kind == External::Kind::kDataset) {
         const auto found = parts_.datasets.find(external.name);
         if (found == parts_.datasets.end()) {
@@ -82,6 +81,7 @@ void Task::load_outside(const std::vector<Object>& inputs) {
                                           ", the program expects " + external.type.str());
         }
         value = object.value;
+        if (value->is_share()) instance = check_share(external, object);
         label = object.meta->label;
         lineage = object.meta->lineage;
       }
@@ -90,67 +90,20 @@ void Task::load_outside(const std::vector<Object>& inputs) {
     values_.push_back(std::move(value));
     labels_.push_back(std::move(label));
     lineages_.push_back(lineage);
+    instances_.push_back(instance);
   }
-}
-
-void Task::preflight() {
-  Preflight mine;
-  mine.program = plan_.digest;
-  mine.driver = info_.driver;
-  mine.epoch = parts_.epoch;
-  mine.nonce = random_digest();
-  for (std::uint32_t i = 0; i < plan_.outside.size(); ++i) {
-    if (plan_.outside[i].party == parts_.party) {
-      mine.inputs.push_back({i, lineages_[i], *labels_[i]});
-    }
-  }
-  const Tag tag{info_.task, kPreflightOp, 0};
-  const Slice bytes = Slice::copy_of(encode_preflight(mine));
-  for (const std::string& peer : plan_.others) send(peer, tag, Slice(), {bytes});
-
-  std::map<std::string, Digest> nonces{{parts_.party, mine.nonce}};
-  for (const std::string& peer : plan_.others) {
-    const Message message = recv(peer, tag, kMaxPreflightBytes, "preflight", nullptr);
-    const Preflight theirs = decode_preflight({reinterpret_cast<const char*>(message.body.data),
-                                               static_cast<std::size_t>(message.body.size)});
-    if (theirs.program != plan_.digest) {
-      throw Error(Code::kDenied, "the driver gave " + peer + " another program (" +
-                                     theirs.program.hex().substr(0, 16) + ") than " + parts_.party +
-                                     " (" + plan_.digest.hex().substr(0, 16) + ")");
-    }
-    if (theirs.driver != info_.driver) {
-      throw Error(Code::kDenied, peer + " runs this task for another driver");
-    }
-    std::size_t next = 0;
-    for (std::uint32_t i = 0; i < plan_.outside.size(); ++i) {
-      if (plan_.outside[i].party != peer) continue;
-      if (next == theirs.inputs.size() || theirs.inputs[next].outside != i) {
-        throw Error(Code::kDenied, peer + " did not state the inputs that it holds");
-      }
-      labels_[i] = std::make_shared<Label>(theirs.inputs[next].label);
-      lineages_[i] = theirs.inputs[next].lineage;
-      ++next;
-    }
-    if (next != theirs.inputs.size()) {
-      throw Error(Code::kDenied, peer + " stated inputs that it does not hold");
-    }
-    nonces[peer] = theirs.nonce;
-  }
-  Hasher hasher("curia instance 1");
-  hasher.add(plan_.digest);
-  hasher.add(info_.task);
-  for (const auto& [party, nonce] : nonces) {
-    hasher.add(party);
-    hasher.add(nonce);
-  }
-  instance_ = hasher.finish();
 }
 
 void Task::ask_consents(const Flow& flow) {
   std::vector<ReleaseWish> wishes;
   std::vector<const ReleasePoint*> points;
   for (const ReleasePoint& point : flow.releases) {
-    if (point.from != parts_.party) continue;
+    if (std::ranges::find(point.from, parts_.party) == point.from.end()) continue;
+    if (point.kind == ReleasePoint::Kind::kShare) {
+      wishes.push_back({point.label, "", plan_.digest, point.name, point.device});
+      points.push_back(&point);
+      continue;
+    }
     for (const std::string& recipient : point.to) {
       wishes.push_back({point.label, recipient, plan_.digest, point.name});
       points.push_back(&point);
@@ -219,6 +172,10 @@ Task::Values Task::step(const Op& op, const TypedRegion& around, const TypedOp& 
     save(op, around.types[op.operands[0]], values[op.operands[0]]);
     return {};
   }
+  if (op.name == "share") return share(op, around, typed, values);
+  if (op.name == "reveal") return reveal(op, around, typed, values);
+  // An op on public values of a device is done by each member for itself.
+  if (around.types[typed.first_result].is_secret()) return on_device(op, around, typed, values);
   return compute(op, around, typed, values);
 }
 
@@ -349,9 +306,10 @@ std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {
 std::shared_ptr<const ObjectMeta> Task::meta(const Type& type, LabelPtr label,
                                              const Digest& lineage,
                                              const std::string& output) const {
-  return std::make_shared<const ObjectMeta>(
-      ObjectMeta{type, std::move(label), lineage, info_.driver, info_.session, info_.task,
-                 plan_.digest, output, TaskMemory::concerns(type)});
+  const SecureDevice* device = find_device(plan_.graph.devices, type.device);
+  return std::make_shared<const ObjectMeta>(ObjectMeta{
+      type, std::move(label), lineage, info_.driver, info_.session, info_.task, plan_.digest,
+      output, device == nullptr ? SecureDevice{} : *device, TaskMemory::concerns(type)});
 }
 
 Lane& Task::lane(const std::string& peer) {
@@ -384,6 +342,10 @@ Message Task::recv(const std::string& peer, const Tag& tag, std::int64_t max_bod
                             counted == kAll ? message.head.size + message.body.size : counted);
     return message;
   } catch (const Error& error) {
+    // The peer's session is over, not this one, which its driver would take it for.
+    if (error.code() == Code::kSessionOver) {
+      throw Error(Code::kPeerLost, peer + " ended its part of the task: " + error.message());
+    }
     if (error.code() != Code::kTimeout) throw;
     throw Error(Code::kTimeout, parts_.party + " waited for " + peer + " (" + what + ", task " +
                                     std::to_string(info_.task) + ") until the run's time-out");

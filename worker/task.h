@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "protocol/link/link.h"
+#include "worker/member.h"
 #include "worker/parts.h"
 #include "worker/plan.h"
 #include "worker/task_memory.h"
@@ -47,15 +48,32 @@ class Task {
   // this party stores. Errors: whatever went wrong first, here or at another party; the caller
   // tells the others (Lane::abort).
   std::vector<TaskOutput> run(const std::vector<Object>& inputs);
+  // After run(): what the ops on secure devices took, by number.
+  std::vector<MpcUse> mpc_uses() const;
 
  private:
   using Values = std::vector<ValuePtr>;
 
   void load_outside(const std::vector<Object>& inputs);
+  bool here(const External& external) const;
+  // What shares of an input may be used for: those of the graph's device. Returns their instance.
+  Digest check_share(const External& external, const Object& object) const;
   void preflight();
+  void take_inputs(const std::map<std::string, struct Preflight>& all);
+  void join_devices(const std::map<std::string, struct Preflight>& all,
+                    const std::map<std::string, Digest>& pair_secrets);
   void ask_consents(const Flow& flow);
   Values region(const std::vector<Op>& ops, const TypedRegion& typed, Values values);
   Values step(const Op& op, const TypedRegion& around, const TypedOp& typed, const Values& values);
+  // On secure devices: task_secure.cc.
+  Values share(const Op& op, const TypedRegion& around, const TypedOp& typed, const Values& values);
+  Values reveal(const Op& op, const TypedRegion& around, const TypedOp& typed,
+                const Values& values);
+  Values on_device(const Op& op, const TypedRegion& around, const TypedOp& typed,
+                   const Values& values);
+  void note_move(const TypedOp& typed, std::int64_t bytes_sent);
+  Values run_kernel(const Op& op, const TypedRegion& around, const TypedOp& typed, Values operands,
+                    const std::string& device, int owner_rank, int to_rank);
   Values transfer(const Op& op, const Type& from, const TypedOp& typed, const Values& values);
   Values cond(const Op& op, const TypedOp& typed, const Values& values);
   Values loop(const Op& op, const TypedOp& typed, const Values& values);
@@ -88,8 +106,11 @@ class Task {
   Values values_;
   std::vector<LabelPtr> labels_;
   std::vector<Digest> lineages_;
+  std::vector<Digest> instances_;
   std::map<std::uint32_t, ValuePtr> sources_;  // datasets and loads here, by op number
   Digest instance_;
+  std::map<std::string, std::unique_ptr<DeviceMember>> members_;  // by device
+  std::map<std::uint32_t, MpcUse> moves_;  // shares and reveals of parties that are no members
   std::vector<LabelPtr> save_labels_;
   std::map<std::uint32_t, std::uint32_t> steps_;
   std::vector<std::int64_t> indices_;   // of the loops around, innermost last

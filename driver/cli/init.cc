@@ -126,7 +126,9 @@ std::vector<Copy> read_datasets(const InitOptions& options, std::map<std::string
 
 // "alice/iris:bob", "alice/iris:bob:<digest>", "alice/iris:bob:<digest>:<release>".
 void read_grants(const InitOptions& options, std::map<std::string, Place>& all) {
-  const std::string wanted = "party/dataset:recipient[:program digest[:release]]";
+  const std::string wanted =
+      "party/dataset:recipient[:program digest[:release]], the recipient a party, the driver, or " +
+      std::string("parties to share among, \"a+b+c\"");
   for (const std::string& text : options.grants) {
     const auto [what, rest] = cut(text, ':', "--grant", wanted);
     const auto [party, dataset] = cut(what, '/', "--grant", wanted);
@@ -146,8 +148,23 @@ void read_grants(const InitOptions& options, std::map<std::string, Place>& all) 
     if (parts.size() > 3) {
       throw Error(Code::kInvalid, "--grant: expected " + wanted + ", found \"" + text + "\"");
     }
-    if (parts[0] != options.driver) place_of(all, parts[0], "--grant");
-    Json grant = {{"source", dataset}, {"to", parts[0]}};
+    Json grant = {{"source", dataset}};
+    if (parts[0].find('+') != std::string::npos) {
+      std::vector<std::string> members{""};
+      for (const char c : parts[0]) {
+        if (c == '+') {
+          place_of(all, members.back(), "--grant");
+          members.emplace_back();
+        } else {
+          members.back() += c;
+        }
+      }
+      place_of(all, members.back(), "--grant");
+      grant["share_among"] = members;
+    } else {
+      if (parts[0] != options.driver) place_of(all, parts[0], "--grant");
+      grant["to"] = parts[0];
+    }
     if (parts.size() > 1) grant["programs"] = {Digest::parse(parts[1]).hex()};
     if (parts.size() > 2) grant["releases"] = {parts[2]};
     place.grants.push_back(std::move(grant));

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "driver/cli/command.h"
+#include "driver/cli/secure_plan.h"
 #include "protocol/fields.h"
 #include "protocol/graph_json.h"
 #include "protocol/graph_text.h"
@@ -23,7 +24,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void digest(const std::string& path, const Global& global) {
+void digest(const std::string& path, Global& global) {
   const PreparedPtr program = read_program(path);
   if (global.json) {
     return Global::print({{"name", program->graph.name}, {"digest", program->digest.hex()}});
@@ -31,21 +32,35 @@ void digest(const std::string& path, const Global& global) {
   std::puts(program->digest.hex().c_str());
 }
 
-void check(const std::string& path, const Global& global) {
+void check(const std::string& path, Global& global) {
   const PreparedPtr program = read_program(path);
+  // With a cluster the owners are asked too.
+  const bool asks = !global.cluster.empty() || !global.session.empty();
+  std::vector<Error> refused;
+  if (asks) refused = CommandSession(global).session().refusals(program);
+  if (!refused.empty()) global.exit = kExitDenied;
   if (global.json) {
-    return Global::print({{"name", program->graph.name},
-                          {"good", true},
-                          {"ops", program->verified.ops},
-                          {"parties", program->verified.parties}});
+    Json json = {{"name", program->graph.name},
+                 {"good", refused.empty()},
+                 {"ops", program->verified.ops},
+                 {"parties", program->verified.parties}};
+    if (asks) json["refused"] = Json::array();
+    for (const Error& error : refused) json["refused"].push_back(error.what());
+    return Global::print(json);
   }
-  std::printf("%s is good: %lld ops\n", program->graph.name.c_str(),
-              static_cast<long long>(program->verified.ops));
+  if (!refused.empty()) {
+    for (const Error& error : refused) std::printf("%s\n", error.what());
+    return;
+  }
+  std::printf("%s is good: %lld ops%s\n", program->graph.name.c_str(),
+              static_cast<long long>(program->verified.ops), asks ? ", and the owners agree" : "");
 }
 
-void plan(const std::string& path, const Global& global) {
+void plan(const std::string& path, Global& global) {
   const PreparedPtr program = read_program(path);
   const Verified& verified = program->verified;
+  const Flow flow = flow_to_plan(program->graph, verified, program->digest, "the driver");
+  const std::vector<std::string> releases = release_texts(program->graph, flow);
   if (global.json) {
     Json outputs = Json::object();
     for (std::size_t i = 0; i < program->graph.outputs.size(); ++i) {
@@ -53,6 +68,8 @@ void plan(const std::string& path, const Global& global) {
     }
     Json inputs = Json::object();
     for (const GraphInput& input : program->graph.inputs) inputs[input.name] = input.type.str();
+    Json devices = Json::object();
+    for (const SecureDevice& device : program->graph.devices) devices[device.name] = device.str();
     return Global::print({{"name", program->graph.name},
                           {"digest", program->digest.hex()},
                           {"parties", verified.parties},
@@ -61,7 +78,10 @@ void plan(const std::string& path, const Global& global) {
                           {"ops", verified.ops},
                           {"steps", verified.steps},
                           {"bytes", verified.bytes},
-                          {"random", verified.random}});
+                          {"random", verified.random},
+                          {"devices", devices},
+                          {"secure", secure_json(program->graph, verified)},
+                          {"releases", releases}});
   }
   std::fputs(graph_to_text(program->graph, &verified).c_str(), stdout);
   std::printf("digest %s\nops %lld, at most %lld steps%s\n", program->digest.hex().c_str(),
@@ -71,10 +91,12 @@ void plan(const std::string& path, const Global& global) {
     std::printf("%s holds at most %lld bytes, and what has `?` rows\n", party.c_str(),
                 static_cast<long long>(bytes));
   }
+  std::fputs(secure_text(program->graph, verified).c_str(), stdout);
+  for (const std::string& release : releases) std::printf("%s\n", release.c_str());
 }
 
 void add(CLI::App& app, Global& global, const char* name, const char* help,
-         void (*command)(const std::string&, const Global&)) {
+         void (*command)(const std::string&, Global&)) {
   auto path = std::make_shared<std::string>();
   CLI::App* added = app.add_subcommand(name, help);
   added->add_option("program", *path, "a program in JSON form")->required();
@@ -84,9 +106,11 @@ void add(CLI::App& app, Global& global, const char* name, const char* help,
 }  // namespace
 
 void add_program(CLI::App& app, Global& global) {
-  add(app, global, "check", "verify a program", check);
+  add(app, global, "check",
+      "verify a program, and with a cluster ask the owners what they would refuse", check);
   add(app, global, "digest", "print the digest that grants are narrowed to", digest);
-  add(app, global, "plan", "print a program's ops, types, parties and bounds", plan);
+  add(app, global, "plan",
+      "print a program's ops, types, bounds, costs on secure devices and releases", plan);
 }
 
 }  // namespace curia

@@ -5,6 +5,7 @@
 #include "driver/cli/command.h"
 #include "driver/cli/export.h"
 #include "driver/cli/program.h"
+#include "driver/cli/secure_plan.h"
 
 namespace curia {
 namespace {
@@ -91,7 +92,16 @@ void run(const RunFlags& flags, const Global& global) {
     fetched = fetch_all(session, refs, flags, global);
     session.wait(flags.timeout == 0 ? kForever : milliseconds_of(flags.timeout));
   }
-  if (global.json) Global::print({{"outputs", outputs}, {"fetched", fetched}});
+  const std::vector<SecureOp> plan = secure_ops(program->graph, program->verified);
+  const auto measured = refs.size() == 0 ? std::map<std::string, std::vector<MpcUse>>{}
+                                         : session.measured(refs.begin()->second.facts().task);
+  if (!global.json) {
+    std::fputs(measured_text(plan, measured).c_str(), stdout);
+    return;
+  }
+  Json done = {{"outputs", outputs}, {"fetched", fetched}};
+  if (!plan.empty()) done["secure"] = measured_json(plan, measured);
+  Global::print(done);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 CURIA = os.environ["CURIA"]
+WORKER = os.environ["CURIA_WORKER"]
 TOTAL = {
     "name": "total",
     "ops": [

@@ -25,7 +25,7 @@ Flow flow_of(const Graph& graph) {
   std::vector<LabelPtr> labels;
   for (const External& external : externals(graph, verified)) {
     const bool dataset = external.kind == External::Kind::kDataset;
-    labels.push_back(dataset ? label_of(external.party, external.name) : label_of("dora", ""));
+    labels.push_back(dataset ? label_of(external.place, external.name) : label_of("dora", ""));
   }
   return analyze_flow(graph, verified, kProgram, "dora", labels);
 }
@@ -56,7 +56,7 @@ TEST_CASE("Flow: an op joins the labels of its operands, and a transfer keeps an
   CHECK(flow.outputs[0]->sources.begin()->second.contains(kProgram));
   REQUIRE(flow.releases.size() == 1);
   CHECK(flow.releases[0].name == "part");
-  CHECK(flow.releases[0].from == "alice");
+  CHECK(flow.releases[0].from == strings({"alice"}));
   CHECK(flow.releases[0].to == std::vector<std::string>{"bob"});
   CHECK(flow.releases[0].label->str() == "{alice/x, alice/y}");
   CHECK(flow.releases[0].site.file == "src/plan.cc");

@@ -96,7 +96,7 @@ TEST_CASE("Graph bytes: every flipped or cut byte is refused or is another canon
 TEST_CASE(
     "Graph bytes: a short input that announces much is refused before anything is allocated") {
   ByteWriter out;
-  for (const char c : {'C', 'U', 'G', '\x01', '\x00'}) out.u8(static_cast<std::uint8_t>(c));
+  for (const char c : {'C', 'U', 'G', '\x02', '\x00'}) out.u8(static_cast<std::uint8_t>(c));
   out.varint(200'000);
   CHECK_THROWS_WITH_AS(decode_graph(out.bytes()),
                        doctest::Contains("200000 inputs announced, but only 0 bytes are left"),
@@ -155,6 +155,12 @@ TEST_CASE("Graph bytes: call sites are not part of the digest, everything else i
   Graph renamed = graph;
   renamed.outputs[0].name = "sum";
   CHECK(program_digest(renamed) != program_digest(graph));
+  Graph shared = graph;
+  shared.devices = {{"abc", "replicated3", {"alice", "bob", "carol"}}};
+  Graph turned = shared;
+  turned.devices[0].members = {"bob", "carol", "alice"};
+  CHECK(program_digest(shared) != program_digest(graph));
+  CHECK(program_digest(shared) != program_digest(turned));
   const Digest library = sha256({});
   CHECK(program_digest(encode_graph(graph), {&library, 1}) != program_digest(graph));
 }
@@ -165,17 +171,18 @@ TEST_CASE("Graph bytes: the bytes and the digest of a known program stay what th
       {Op{"sum", "a", {0}, {{"axes", ints({0})}, {"keep_dims", true}}, {}, 1}}, {{"y", 1}});
   // clang-format off
   CHECK(hex(encode_graph(graph)) ==
-        "43554701" "04706c616e"             // format, name
+        "43554702" "04706c616e"             // format, name
         "01" "0178" "000a0104" "0161"       // one input: x, f64[2] @a
         "01" "0373756d" "0161" "0100"       // one op: sum at a of %0
         "02" "0461786573" "040100"          // two attributes: axes=[0],
         "096b6565705f64696d73" "0001"       // keep_dims=true
         "00"                                // no regions
-        "01" "0179" "01");                  // one output: y = %1
+        "01" "0179" "01"                    // one output: y = %1
+        "00");                              // no secure devices
   // clang-format on
   // SHA-256 over the domain, the op set version, the bytes and the number of libraries.
   CHECK(program_digest(graph).hex() ==
-        "1ab39e5051716abdc443985ea163b4b8195165b2f1f1798f90a822e0231f9e04");
+        "5d4547df4cf15b15737559a1e0142daa0f298c699e5a8b087dbab0ee943ca17a");
 }
 
 TEST_CASE("Graph bytes: the debug section brings the call sites back") {

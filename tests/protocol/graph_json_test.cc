@@ -87,7 +87,7 @@ TEST_CASE("Graph JSON: NaNs, infinities and the largest integers come back bit f
 TEST_CASE("Graph JSON: errors name the place and what was expected there") {
   CHECK(message("[]") == "graph JSON: expected an object, found a list of 0");
   CHECK(message(R"({"ops": [], "outputs": {}, "color": 1})") ==
-        "graph JSON: unknown field \"color\"; expected name, inputs, ops, outputs");
+        "graph JSON: unknown field \"color\"; expected name, devices, inputs, ops, outputs");
   CHECK(message(R"({"ops": []})") == "graph JSON: expected a field \"outputs\", found none");
   CHECK(ops_message(R"({"op": "neg", "at": 3})") ==
         "graph JSON at ops[0].at: expected a string, found the number 3");

@@ -17,6 +17,7 @@ const T& pick(Random& random, const std::vector<T>& list) {
 }
 
 const std::vector<std::string> kParties = {"alice", "bob", "carol"};
+const SecureDevice kDevice = {"abc", "replicated3", {"alice", "bob", "carol"}};
 const std::vector<std::string> kColumns = {"id", "age", "pay", "total"};
 
 Tensor random_tensor(Random& random) {
@@ -49,6 +50,7 @@ Attr random_attr(Random& random, std::string_view key) {
     if (random() % 2 == 0) list.push_back(pick(random, kColumns));
     return list;
   }
+  if (key == "kind") return std::string(random() % 2 == 0 ? "int" : "fixed");
   if (key == "aggs") return strings({"mean:age:avg", "count:id:n"});
   if (key == "value") return random_tensor(random);
   if (key == "type") {
@@ -102,6 +104,7 @@ void grow(Random& random, std::vector<Op>& ops, std::vector<Type>& values, std::
       trial.inputs.push_back({"x" + std::to_string(i), values[i]});
     }
     trial.ops.push_back(op);
+    trial.devices = {kDevice};
     if (op.name != "loop_index") {
       try {
         values = verify(trial).body.types;
@@ -122,7 +125,9 @@ std::string wild_text(Random& random) {
 }
 
 Type wild_type(Random& random) {
-  Type type{random() % 2 == 0 ? parse_type("table[?]{a:string,b c:u8}") : parse_type("i8[?,3]")};
+  static const std::vector<std::string> texts = {"table[?]{a:string,b c:u8}", "i8[?,3]",
+                                                 "secret<bool>[7]", "secret<fixed,30>[2,0]"};
+  Type type = parse_type(pick(random, texts));
   type.device = wild_text(random);
   return type;
 }
@@ -181,6 +186,7 @@ Op random_op(Random& random, const OpSpec& spec, const std::vector<Type>& values
     op.operands.push_back(static_cast<ValueId>(random() % values.size()));
     if (spec.same_device) op.device = values[op.operands[0]].device;
   }
+  if (op.name == "share") op.device = kDevice.name;
   for (const std::string_view key : spec.required_attrs) {
     op.attrs.emplace(key, random_attr(random, key));
   }
@@ -196,7 +202,9 @@ Graph random_graph(Random& random) {
                                     {"p", type("bool[] @bob")},
                                     {"y", type("f64[3] @bob")},
                                     {"m", type("bool[5] @alice")},
-                                    {"u", type("table[3]{id:string,zip:i64} @alice")}};
+                                    {"u", type("table[3]{id:string,zip:i64} @alice")},
+                                    {"s", type("secret<fixed,18>[4,3] @abc")},
+                                    {"b", type("secret<bool>[3] @abc")}};
   std::vector<Type> values;
   for (const GraphInput& input : inputs) values.push_back(input.type);
   std::vector<Op> ops;
@@ -205,7 +213,9 @@ Graph random_graph(Random& random) {
   for (std::int64_t n = pick(random, 0, 3); n > 0; --n) {
     outputs.push_back({"out" + std::to_string(n), static_cast<ValueId>(random() % values.size())});
   }
-  return graph_of(std::move(inputs), std::move(ops), std::move(outputs));
+  Graph graph = graph_of(std::move(inputs), std::move(ops), std::move(outputs));
+  graph.devices = {kDevice};
+  return graph;
 }
 
 Graph wild_graph(Random& random) {
@@ -217,6 +227,14 @@ Graph wild_graph(Random& random) {
   graph.ops = wild_ops(random, 0);
   for (std::int64_t n = pick(random, 0, 2); n > 0; --n) {
     graph.outputs.push_back({wild_text(random), static_cast<ValueId>(random())});
+  }
+  for (std::int64_t n = pick(random, 0, 2); n > 0; --n) {
+    SecureDevice& device = graph.devices.emplace_back();
+    device.name = wild_text(random);
+    device.protocol = wild_text(random);
+    for (std::int64_t m = pick(random, 0, 4); m > 0; --m) {
+      device.members.push_back(wild_text(random));
+    }
   }
   return graph;
 }

@@ -49,7 +49,7 @@ std::map<std::string, Known> messages() {
   all["heartbeat reply"] = known(HeartbeatReply{8});
   all["prepare"] = known(PrepareRequest{digest(1), "graph", "sites"});
   all["run"] = known(RunRequest{3, digest(2), 100, {kUri}, {kUri, kUri}});
-  all["run reply"] = known(RunReply{{{0, digest(3)}, {2, digest(4)}}});
+  all["run reply"] = known(RunReply{{{0, digest(3)}, {2, digest(4)}}, {{5, 1, 9, 4096}}});
   all["cancel"] = known(CancelRequest{3});
   all["put"] = known(PutRequest{kUri, kType, "head", "body", 48, false});
   all["put reply"] = known(PutReply{digest(5)});
@@ -73,8 +73,13 @@ std::map<std::string, Known> messages() {
                         {"carol"}});
   all["dial"] = known(DialRequestMessage{});
   all["dial reply"] = known(DialReplyMessage{});
-  all["consent"] = known(ConsentRequest{
-      "dora", "00", 3, digest(7), {{"x", {digest(8), digest(9)}, "bob", digest(8), "out"}}});
+  all["consent"] = known(
+      ConsentRequest{"dora",
+                     "00",
+                     3,
+                     digest(7),
+                     {{"x", {digest(8), digest(9)}, "bob", digest(8), "out"},
+                      {"y", {}, "", digest(8), "in", "replicated3", {"alice", "bob", "carol"}}}});
   all["consent reply"] = known(ConsentReply{{1, 0}, {"", "why"}});
   all["nothing"] = known(Nothing{});
   return all;

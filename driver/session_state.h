@@ -1,0 +1,81 @@
+// The insides of Session, for the files that implement it.
+// Thread: any, as Session; `order` guards what submitting needs.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "driver/connection.h"
+#include "driver/session.h"
+
+namespace curia {
+
+inline constexpr std::chrono::milliseconds kQueryTimeout{10'000};
+
+// What went wrong first since the last wait(). Shared with the callbacks of requests under way,
+// which must not own the connection: they run on its thread.
+struct Failures {
+  std::mutex mutex;
+  std::unique_ptr<Error> first;
+
+  void note(const Error& error) {
+    const std::lock_guard lock(mutex);
+    if (first == nullptr) first = std::make_unique<Error>(error);
+  }
+  std::unique_ptr<Error> take() {
+    const std::lock_guard lock(mutex);
+    return std::move(first);
+  }
+};
+
+// What the ops on secure devices took in the latest runs, as the parties told.
+struct MeasuredRuns {
+  std::mutex mutex;
+  std::map<std::uint64_t, std::map<std::string, std::vector<MpcUse>>> by_task;
+};
+inline constexpr std::size_t kMaxMeasuredRuns = 256;
+
+struct Session::State {
+  State(Wiring wiring, const ConnectionOptions& options) : connection(std::move(wiring), options) {}
+
+  DriverConnection connection;
+  const std::shared_ptr<Failures> failures = std::make_shared<Failures>();
+  const std::shared_ptr<MeasuredRuns> measured = std::make_shared<MeasuredRuns>();
+  std::mutex order;  // one run at a time is submitted, so that all parties see the same order
+  struct Sent {
+    std::set<Digest> programs;
+    std::int64_t bytes = 0;
+  };
+  std::map<std::string, Sent> prepared;  // what each worker was sent already
+  std::uint64_t next_task = 1;
+
+  // Before anything is sent: a party that refused the program would leave the others waiting.
+  void check_room(const Prepared& program) const {
+    for (const std::string& party : program.verified.parties) {
+      const auto known = prepared.find(party);
+      if (known == prepared.end() || known->second.programs.contains(program.digest)) continue;
+      const Sent& sent = known->second;
+      if (static_cast<std::int64_t>(sent.programs.size()) < kMaxPrepared &&
+          sent.bytes + size_of(program) <= kMaxPreparedBytes) {
+        continue;
+      }
+      throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
+                                    " programs of " + std::to_string(kMaxPreparedBytes >> 20) +
+                                    " MiB together at a worker; open another session");
+    }
+  }
+  static std::int64_t size_of(const Prepared& program) {
+    return static_cast<std::int64_t>(program.bytes.size() + program.sites.size());
+  }
+
+  // "; bob waits for alice (transfer, ...) for 1204 ms", of every party that answers.
+  std::string wait_report();
+};
+
+}  // namespace curia
