@@ -230,7 +230,7 @@ TEST_CASE("mpc: no mask is used again in another op, step or task") {
         hub.watch = watch;
         const Words x(600, 7);
         simulate<int>(hub, seed, [&](int rank, MpcProtocol& p) {
-          for (const std::uint32_t op : {1, 2}) {
+          for (const std::uint32_t op : {2, 3}) {
             p.begin(op, step, nullptr);
             primitive.run(p, deal(rank, x, 1), deal_bits(rank, std::vector<bool>(600, true), 1));
           }
@@ -239,6 +239,19 @@ TEST_CASE("mpc: no mask is used again in another op, step or task") {
       }
     }
     CHECK(static_cast<std::int64_t>(seen.size()) == numbers);
+  }
+}
+
+TEST_CASE("mpc: an op cannot begin twice in one step, nor go back") {
+  Hub hub;
+  const auto seeds = seeds_from(1);
+  HubNet net(hub, 0);
+  const auto protocol = make_replicated(net, seeds[0]);
+  for (const std::uint32_t op : {1, 2}) {
+    for (const std::uint32_t step : {0, 1, 5}) protocol->begin(op, step, nullptr);
+    for (const std::uint32_t step : {0, 3, 5}) {
+      CHECK_THROWS_AS(protocol->begin(op, step, nullptr), Error);
+    }
   }
 }
 
@@ -278,7 +291,7 @@ TEST_CASE("mpc: a cancelled task stops at the next chunk") {
       simulate<int>(hub, 3, [&](int rank, MpcProtocol& p) {
         int polls = 0;
         const std::function<bool()> cancelled = [&] { return ++polls > 1; };
-        p.begin(1, 0, &cancelled);
+        p.begin(2, 0, &cancelled);
         primitive.run(p, deal(rank, x, 1), deal_bits(rank, b, 1));
         primitive.run(p, deal(rank, x, 1), deal_bits(rank, b, 1));
         return 0;
@@ -342,7 +355,7 @@ TEST_CASE("mpc: share and reveal as ops, from and to every member, with their co
                          .protocol = protocol};
         const auto shares = run_mpc(first);
         MpcContext second{.op = reveal,
-                          .number = 1,
+                          .number = 5,
                           .operands = shares,
                           .operand_types = secret_types,
                           .result = plain,

@@ -93,7 +93,8 @@ class MpcProtocol {
 
   // Starts an op: the random streams continue at a place that depends on (op, step) only and was
   // never used before in this task. `cancelled` is polled once a chunk.
-  // REQUIRES: no pair is given twice in the life of this object's seeds.
+  // REQUIRES: no pair is given twice in the life of this object's seeds, and the steps of an op go
+  // up (checked; kInvalid: the same masks again would tell what they hid).
   virtual void begin(std::uint32_t op, std::uint32_t step,
                      const std::function<bool()>* cancelled) = 0;
 

@@ -27,6 +27,9 @@ Replicated::Replicated(MpcNet& net, const MpcSeeds& seeds)
 
 void Replicated::begin(std::uint32_t op, std::uint32_t step,
                        const std::function<bool()>* cancelled) {
+  const auto [last, is_new] = last_step_.try_emplace(op, step);
+  expect(is_new || step > last->second, "an op of a secure device began twice in one step");
+  last->second = step;
   op_ = op;
   step_ = step;
   use_ = 0;

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "worker/mpc/protocol.h"
@@ -123,8 +124,9 @@ class Replicated final : public MpcProtocol {
 
   MpcNet& net_;
   const int rank_;
-  const MaskStream first_key_;   // k_rank
-  const MaskStream second_key_;  // k_(rank + 1)
+  const MaskStream first_key_;                                  // k_rank
+  const MaskStream second_key_;                                 // k_(rank + 1)
+  std::unordered_map<std::uint32_t, std::uint32_t> last_step_;  // of each op that began
   std::uint32_t op_ = 0;
   std::uint32_t step_ = 0;
   std::uint32_t use_ = 0;
