@@ -68,7 +68,7 @@ std::vector<Error> Session::refusals(const PreparedPtr& program) {
       request.items.assign(questions.items.begin() + static_cast<std::ptrdiff_t>(first),
                            questions.items.begin() + static_cast<std::ptrdiff_t>(last));
       const auto reply = decode<ConsentReply>(
-          state_->connection.call(owner, Kind::kConsent, encode(request), kQueryTimeout));
+          state_->connection.call(owner, Kind::kCheck, encode(request), kQueryTimeout));
       if (reply.allowed.size() != request.items.size() ||
           reply.reasons.size() != request.items.size()) {
         throw Error(Code::kInvalid, owner + " gave no proper answer");

@@ -124,8 +124,8 @@ bool is_ordered(Kind kind) {
 
 std::string_view kind_name(Kind kind) {
   static constexpr std::string_view kNames[] = {
-      "",      "hello",    "open", "heartbeat", "close", "prepare", "run",  "cancel", "put",
-      "fetch", "describe", "list", "release",   "stats", "status",  "dial", "consent"};
+      "",      "hello",    "open", "heartbeat", "close", "prepare", "run",  "cancel",  "put",
+      "fetch", "describe", "list", "release",   "stats", "status",  "dial", "consent", "check"};
   const auto number = static_cast<std::size_t>(kind) & 0xfff;
   return number < std::size(kNames) ? kNames[number] : "unknown";
 }

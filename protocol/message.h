@@ -49,6 +49,7 @@ enum class Kind : std::uint16_t {
   kStatus = 14,
   kDial = 15,
   kConsent = 16,
+  kCheck = 17,  // a driver asks what a consent would say
 };
 inline constexpr std::uint16_t kReply = 0x8000;
 inline constexpr std::uint16_t kFailure = 0x4000;  // with kReply: the metadata is a WireError

@@ -81,6 +81,8 @@ void Server::handle(ConnId conn, Peer& peer, const Packet& packet) {
       return dial(conn, peer, packet);
     case Kind::kConsent:
       return consent(conn, peer, packet);
+    case Kind::kCheck:
+      return check(conn, peer, packet);
     default:
       ++parts_.counters.refused_messages;
       throw Error(Code::kUnimplemented,
@@ -253,11 +255,8 @@ void Server::dial(ConnId conn, const Peer& peer, const Packet& packet) {
 
 void Server::consent(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<ConsentRequest>(packet.metadata);
-  // A driver asks beforehand what a run of its program would be refused; only a party's question,
-  // before it sends something, has an effect.
-  if (!options_.parties.contains(peer.principal) && !options_.drivers.contains(peer.principal)) {
-    throw Error(Code::kDenied, peer.principal + " is neither among the parties nor among the " +
-                                   "drivers of " + parts_.party);
+  if (!options_.parties.contains(peer.principal)) {
+    throw Error(Code::kDenied, peer.principal + " is not among the parties of " + parts_.party);
   }
   const ConsentReply answer = answer_consent(parts_, request);
   for (std::size_t i = 0; i < answer.allowed.size(); ++i) {
@@ -265,6 +264,19 @@ void Server::consent(ConnId conn, const Peer& peer, const Packet& packet) {
       options_.log("consent refused to " + peer.principal + ": " + answer.reasons[i]);
   }
   reply(conn, packet.header, kReply, encode(answer));
+}
+
+// What a consent would say, without being one: a driver hears it from a run of the program too.
+void Server::check(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<ConsentRequest>(packet.metadata);
+  if (!options_.drivers.contains(peer.principal)) {
+    throw Error(Code::kDenied, peer.principal + " is not among the drivers of " + parts_.party);
+  }
+  for (const ConsentItem& item : request.items) {
+    if (item.recipient == peer.principal || !options_.drivers.contains(item.recipient)) continue;
+    throw Error(Code::kDenied, "a driver asks what may go to itself and to parties only");
+  }
+  reply(conn, packet.header, kReply, encode(answer_consent(parts_, request)));
 }
 
 void Server::reply(ConnId conn, const Header& header, std::uint16_t flags,

@@ -80,6 +80,7 @@ class Server : private ControlEvents {
   void status(ConnId conn, const Peer& peer, const Packet& packet);
   void dial(ConnId conn, const Peer& peer, const Packet& packet);
   void consent(ConnId conn, const Peer& peer, const Packet& packet);
+  void check(ConnId conn, const Peer& peer, const Packet& packet);
 
   // The session of a packet. Errors: kStaleEpoch; kSessionOver, also for one that never was.
   Held& held(ConnId conn, const Peer& peer, const Header& header);

@@ -24,7 +24,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void digest(const std::string& path, Global& global) {
+void digest(const std::string& path, const Global& global) {
   const PreparedPtr program = read_program(path);
   if (global.json) {
     return Global::print({{"name", program->graph.name}, {"digest", program->digest.hex()}});
@@ -32,10 +32,8 @@ void digest(const std::string& path, Global& global) {
   std::puts(program->digest.hex().c_str());
 }
 
-void check(const std::string& path, Global& global) {
+void check(const std::string& path, bool asks, Global& global) {
   const PreparedPtr program = read_program(path);
-  // With a cluster the owners are asked too.
-  const bool asks = !global.cluster.empty() || !global.session.empty();
   std::vector<Error> refused;
   if (asks) refused = CommandSession(global).session().refusals(program);
   if (!refused.empty()) global.exit = kExitDenied;
@@ -56,7 +54,7 @@ void check(const std::string& path, Global& global) {
               static_cast<long long>(program->verified.ops), asks ? ", and the owners agree" : "");
 }
 
-void plan(const std::string& path, Global& global) {
+void plan(const std::string& path, const Global& global) {
   const PreparedPtr program = read_program(path);
   const Verified& verified = program->verified;
   const Flow flow = flow_to_plan(program->graph, verified, program->digest, "the driver");
@@ -96,7 +94,7 @@ void plan(const std::string& path, Global& global) {
 }
 
 void add(CLI::App& app, Global& global, const char* name, const char* help,
-         void (*command)(const std::string&, Global&)) {
+         void (*command)(const std::string&, const Global&)) {
   auto path = std::make_shared<std::string>();
   CLI::App* added = app.add_subcommand(name, help);
   added->add_option("program", *path, "a program in JSON form")->required();
@@ -106,8 +104,14 @@ void add(CLI::App& app, Global& global, const char* name, const char* help,
 }  // namespace
 
 void add_program(CLI::App& app, Global& global) {
-  add(app, global, "check",
-      "verify a program, and with a cluster ask the owners what they would refuse", check);
+  auto path = std::make_shared<std::string>();
+  auto asks = std::make_shared<bool>(false);
+  CLI::App* checked = app.add_subcommand("check", "verify a program");
+  checked->add_option("program", *path, "a program in JSON form")->required();
+  checked->add_flag(
+      "--owners", *asks,
+      "ask the owners which moves, shares and reveals they would refuse (exit code 3)");
+  checked->callback([path, asks, &global] { check(*path, *asks, global); });
   add(app, global, "digest", "print the digest that grants are narrowed to", digest);
   add(app, global, "plan",
       "print a program's ops, types, bounds, costs on secure devices and releases", plan);

@@ -75,12 +75,13 @@ class Secure(support.CliTest):
         self.up_three("alice/x:alice+bob+carol", "bob/x:carol", "alice/x:carol")
         path = self.write("product.json", product())
         self.assertIn("is good", self.out("check", path))
-        text = self.out(*self.on("check", path), code=3)
+        text = self.out(*self.on("check", "--owners", path), code=3)
         self.assertIn("bob has no grant of bob/x to be shared among alice, bob, carol by replicated3", text)
         self.assertNotIn("alice has no grant", text)
-        refused = self.json(*self.on("check", path), code=3)["refused"]
+        refused = self.json(*self.on("check", "--owners", path), code=3)["refused"]
         self.assertEqual(len(refused), 1)
         self.assertIn("op share", refused[0])
+        self.assertIn("is good", self.out(*self.on("check", path)))
         error = self.error(*self.on("run", path, "--fetch", "plain"), code=3)
         self.assertIn("bob has no grant of bob/x to be shared", error)
 

@@ -126,6 +126,45 @@ TEST_CASE_TEMPLATE("Secret attack: nothing is shared unless its owner accepts th
   CHECK(to_driver(session) == 0);
 }
 
+TEST_CASE(
+    "Secret attack: who shares what came from another owner needs that owner's grant to share") {
+  Parties parties = four_parties({"alice", "dora"});
+  parties["dan"].grants = {{.source = "x", .to = "alice"}, {.source = "x", .to = "dora"}};
+  Simulation cluster(std::move(parties), {"dora"});
+  Session session(cluster.wiring("dora"), {});
+  Program program("onward");
+  const Device abc = program.device("abc", kMembers);
+  const Array dans = program.dataset({"x", parse_type("table[4]{v:f64} @dan")}).column("v");
+  const Array alices = program.dataset({"x", parse_type("table[4]{v:f64} @alice")}).column("v");
+  program.output("out", (dans.to("alice") + alices).to(abc, {.label = "onward"}));
+  session.run(program);
+  const Error error = error_of([&] { session.wait(); });
+  INFO(std::string(error.what()));
+  CHECK(error.code() == Code::kDenied);
+  CHECK(contains(error.message(), "dan has no grant of dan/x to be shared among"));
+  CHECK_FALSE(contains(error.message(), "alice has no grant"));
+  // And the driver is told beforehand.
+  const std::vector<Error> refused = session.refusals(prepare(program));
+  REQUIRE(refused.size() == 1);
+  CHECK(contains(refused[0].message(), "dan has no grant of dan/x to be shared among"));
+  CHECK(refused[0].op() == "share");
+}
+
+TEST_CASE("Secret attack: a driver cannot ask for the grants of another") {
+  Simulation cluster(four_parties({"dora"}), {"dora", "mallory"});
+  DriverConnection connection(cluster.wiring("mallory"), {});
+  connection.wait_up();
+  const auto ask = [&](const std::string& recipient) {
+    ConsentRequest request;
+    request.items.push_back({"x", {}, recipient, Digest{}, "out", "", {}});
+    return decode<ConsentReply>(
+        connection.call("alice", Kind::kCheck, encode(request), std::chrono::seconds(20)));
+  };
+  CHECK(ask("mallory").allowed[0] == 0);
+  CHECK(ask("bob").allowed[0] == 0);
+  CHECK(error_of([&] { ask("dora"); }).code() == Code::kDenied);
+}
+
 TEST_CASE_TEMPLATE("Secret attack: no member gives its share to a driver without every grant", W,
                    OnSimulation, OnProcesses) {
   Parties parties = four_parties({});

@@ -64,7 +64,7 @@ TEST_CASE("Hostile: hello with another version or an unknown feature is refused 
     CHECK(raw.call(header, "").error().code() == Code::kInvalid);  // before hello
   }
   CHECK_FALSE(raw.hello().failed());
-  for (const std::uint16_t kind : {0, 17, 999, 4095}) {
+  for (const std::uint16_t kind : {0, 18, 999, 4095}) {
     CHECK(raw.call(static_cast<Kind>(kind), "").error().code() == Code::kUnimplemented);
   }
   world.check_alive();
@@ -266,6 +266,7 @@ TEST_CASE("Hostile: a driver is no party, and a party is no driver") {
   RawDriver bob = world.client("bob");
   REQUIRE_FALSE(bob.hello().failed());
   CHECK(bob.open(Hostile::fresh_id()).error().code() == Code::kDenied);
+  CHECK(bob.call(Kind::kCheck, encode(consent)).error().code() == Code::kDenied);
   const RawReply answer = bob.call(Kind::kConsent, encode(consent));
   REQUIRE_FALSE(answer.failed());
   CHECK(decode<ConsentReply>(answer.metadata).allowed == std::vector<std::uint8_t>{0});

@@ -5,6 +5,7 @@
 #include <deque>
 #include <set>
 
+#include "protocol/op_table.h"
 #include "worker/member.h"
 #include "worker/policy.h"
 #include "worker/preflight.h"
@@ -112,6 +113,19 @@ TEST_CASE("Seeds: both members of a pair get one seed, and everything that was a
     if (field == 4) task.instance = filled(9);
     if (field == 5) task.lineages[1] = filled(9);
     differs(task, kAbc, 0, a, b);
+  }
+}
+
+TEST_CASE("Ops: what the op table offers on secrets has a kernel, and every kernel an op") {
+  std::set<std::string> offered;
+  for (const OpSpec& spec : op_table()) {
+    if (spec.secrets != kNoSecrets || spec.name == "share" || spec.name == "reveal") {
+      offered.insert(std::string(spec.name));
+      CHECK_MESSAGE(find_mpc(spec.name) != nullptr, spec.name);
+    }
+  }
+  for (const MpcEntry& entry : mpc_table()) {
+    CHECK_MESSAGE(offered.contains(std::string(entry.name)), entry.name);
   }
 }
 
