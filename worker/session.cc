@@ -51,6 +51,7 @@ void WorkerSession::attach(ConnId conn, std::uint64_t process) {
   if (receiving_put_ != 0) {
     parts_.link->lane(put_lane_id_, driver_link())->cancel(receiving_put_, replaced());
   }
+  parts_.link->forget(driver_link());
   process_ = process;
   process_from_ = last_sequence_ + 1;
 }
@@ -179,6 +180,7 @@ void WorkerSession::close(const Error& why) {
   parts_.link->close(lanes_id_);
   parts_.link->close(put_lane_id_);
   parts_.link->close(lane_session(driver_, id_, LaneUse::kFetches));
+  parts_.link->forget(driver_link());
 }
 
 bool WorkerSession::try_inline(const Header& header, std::string_view metadata) {

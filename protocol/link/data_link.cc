@@ -59,6 +59,8 @@ void DataLink::close(const SessionId& session) {
   for (const auto& peer : loop_->peers()) peer->close(session);
 }
 
+void DataLink::forget(std::string_view peer) { loop_->forget(peer); }
+
 std::vector<Traffic> DataLink::traffic() const {
   std::vector<Traffic> result;
   for (const auto& peer : loop_->peers()) result.push_back(peer->traffic());

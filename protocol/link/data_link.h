@@ -46,6 +46,9 @@ class DataLink : public Link {
 
   std::shared_ptr<Lane> lane(const SessionId& session, std::string_view peer) override;
   void close(const SessionId& session) override;
+  // Done by the I/O thread, soon. Connections to the peer that are being made end too, and so do
+  // tokens given to it.
+  void forget(std::string_view peer) override;
   std::vector<Traffic> traffic() const override;
 
   int port() const;  // where it listens, -1 when it does not

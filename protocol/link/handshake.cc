@@ -38,6 +38,11 @@ bool Tokens::use(const ConnectionToken& token) {
   return entries_.erase(token) == 1;
 }
 
+void Tokens::forget(const std::string& peer) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [&](const auto& item) { return item.second.peer == peer; });
+}
+
 Handshake::Handshake(Socket socket, SteadyTime deadline)
     : socket_(std::move(socket)), deadline_(deadline), dialer_(false) {}
 

@@ -32,6 +32,7 @@ class Tokens {
   std::optional<Entry> find(const ConnectionToken& token, SteadyTime now);
   // False: somebody else has used it.
   bool use(const ConnectionToken& token);
+  void forget(const std::string& peer);
 
  private:
   static constexpr std::int64_t kPerPeer = 8;

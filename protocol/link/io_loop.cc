@@ -101,6 +101,48 @@ void IoLoop::dial(const std::string& name, const std::string& host, int port, Ke
   shared_->wake.set();
 }
 
+void IoLoop::forget(std::string_view name) {
+  {
+    const std::lock_guard lock(mutex_);
+    forgotten_.emplace_back(name);
+  }
+  shared_->wake.set();
+}
+
+// On the I/O thread, which is the one that gives connections to peers: none comes afterwards.
+void IoLoop::forget_now(const std::string& name) {
+  tokens_.forget(name);
+  for (auto at = dialed_.begin(); at != dialed_.end();) {
+    const auto here = at++;
+    if (here->second.peer() == name) drop_handshake(dialed_, here, false);
+  }
+  std::shared_ptr<Peer> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_name_.find(name);
+    if (found == by_name_.end()) return;
+    gone = std::move(found->second);
+    by_name_.erase(found);
+    by_id_.erase(gone->id());
+  }
+  gone->stop();  // lanes that are still held here find themselves over
+}
+
+// What other threads asked for.
+void IoLoop::take_orders() {
+  std::vector<Handshake> begun;
+  std::vector<std::string> forgotten;
+  {
+    const std::lock_guard lock(mutex_);
+    begun.swap(begun_);
+    forgotten.swap(forgotten_);
+  }
+  for (Handshake& handshake : begun) {
+    add_handshake(dialed_, std::move(handshake), EPOLLOUT);
+  }
+  for (const std::string& name : forgotten) forget_now(name);
+}
+
 HelloFrame IoLoop::hello() const {
   return {
       .initial_credit = static_cast<std::uint32_t>(std::min(kUnopenedCredits, options().credits)),
@@ -233,14 +275,7 @@ void IoLoop::run() {
         if (peer) peer->on_event(what);
       }
     }
-    std::vector<Handshake> begun;
-    {
-      const std::lock_guard lock(mutex_);
-      begun.swap(begun_);
-    }
-    for (Handshake& handshake : begun) {
-      add_handshake(dialed_, std::move(handshake), EPOLLOUT);
-    }
+    take_orders();
     next = serve_peers();
     const SteadyTime now = std::chrono::steady_clock::now();
     expire(accepted_, now, next);

@@ -31,6 +31,7 @@ class IoLoop {
   std::vector<std::shared_ptr<Peer>> peers() const;
   Tokens& tokens() { return tokens_; }
   void dial(const std::string& peer, const std::string& host, int port, KeyInputs keys);
+  void forget(std::string_view peer);
   int unproven() const { return unproven_.load(); }
 
  private:
@@ -44,6 +45,8 @@ class IoLoop {
   void drop_handshake(Handshakes& from, Handshakes::iterator which, bool failed);
   void expire(Handshakes& handshakes, SteadyTime now, SteadyTime& next);
   void listen(bool on);
+  void take_orders();
+  void forget_now(const std::string& name);
   SteadyTime serve_peers();
   HelloFrame hello() const;
 
@@ -58,7 +61,8 @@ class IoLoop {
   std::map<std::string, std::shared_ptr<Peer>, std::less<>> by_name_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Peer>> by_id_;
   std::uint64_t last_id_ = 0;
-  std::vector<Handshake> begun_;  // by dial(), for the I/O thread
+  std::vector<Handshake> begun_;        // by dial(), for the I/O thread
+  std::vector<std::string> forgotten_;  // by forget(), for the I/O thread
 
   Handshakes accepted_;
   Handshakes dialed_;

@@ -88,6 +88,10 @@ class Link {
   // Ends the session's lanes: waiting recv() calls throw kSessionOver, queued messages are dropped.
   virtual void close(const SessionId& session) = 0;
 
+  // The peer will not be spoken to again: ends its lanes with kSessionOver and its connection, and
+  // keeps nothing of it. A lane() that comes later begins anew.
+  virtual void forget(std::string_view peer) = 0;
+
   virtual std::vector<Traffic> traffic() const = 0;
 };
 

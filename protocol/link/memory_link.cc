@@ -56,14 +56,14 @@ class MemoryHub {
         ++it;
         continue;
       }
-      Direction& direction = *it->second;
-      const std::lock_guard inner(direction.mutex);
+      const DirectionPtr direction = it->second;  // maybe nobody else has it
+      const std::lock_guard inner(direction->mutex);
       if (incoming) {
-        direction.inbox.close(Error(Code::kSessionOver, "the session was closed here"));
+        direction->inbox.close(Error(Code::kSessionOver, "the session was closed here"));
       } else {
-        direction.inbox.end(Error(Code::kSessionOver, self + " closed the session"));
+        direction->inbox.end(Error(Code::kSessionOver, self + " closed the session"));
       }
-      direction.arrived.notify_all();
+      direction->arrived.notify_all();
       // An incoming direction is forgotten here, an outgoing one by its receiver's close().
       it = incoming ? directions_.erase(it) : std::next(it);
     }
@@ -77,6 +77,21 @@ class MemoryHub {
       direction->inbox.end(error);
       direction->arrived.notify_all();
     }
+  }
+
+  void forget(const std::string& self, const std::string& peer) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(directions_, [&](const auto& entry) {
+      const auto& [key, direction] = entry;
+      if (!(key.from == self && key.to == peer) && !(key.from == peer && key.to == self)) {
+        return false;
+      }
+      const std::lock_guard inner(direction->mutex);
+      direction->inbox.end(Error(Code::kSessionOver, self + " is done with " + peer));
+      direction->arrived.notify_all();
+      return true;
+    });
+    traffic_.erase({self, peer});
   }
 
   void count(const std::string& from, const std::string& to, std::int64_t bytes) {
@@ -185,6 +200,7 @@ class MemoryLink : public Link {
     return std::make_shared<MemoryLane>(hub_, session, self_, std::string(peer));
   }
   void close(const SessionId& session) override { hub_->close(session, self_); }
+  void forget(std::string_view peer) override { hub_->forget(self_, std::string(peer)); }
   std::vector<Traffic> traffic() const override { return hub_->traffic(self_); }
 
  private:

@@ -1,5 +1,6 @@
 #include "protocol/link/peer.h"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -212,7 +213,10 @@ void Peer::stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
   lose_all(Error(Code::kSessionOver, "the data link was shut down"));
-  if (connection_) kill(*connection_);
+  if (connection_) {
+    epoll_ctl(shared_->epoll.fd(), EPOLL_CTL_DEL, connection_->socket.fd(), nullptr);
+    kill(*connection_);
+  }
   connection_.reset();
   next_.reset();
 }

@@ -85,6 +85,7 @@ class Peer {
   ~Peer();
 
   const std::string& name() const { return name_; }
+  std::uint64_t id() const { return id_; }
 
   LanePtr lane(const SessionId& session);
   void send(LaneState& lane, const Tag& tag, Slice head, std::vector<Slice> body);
@@ -94,7 +95,7 @@ class Peer {
   void finish(LaneState& lane, std::uint64_t task);
   void close(const SessionId& session);
   void lose(const Error& error);
-  void stop();  // the link ends: all lanes are over
+  void stop();  // the link ends, or forgets the peer: all lanes are over
   void cut_connection();
   void dialing(bool under_way);  // an attempt began or ended
   bool idle() const;             // everything that was sent is acknowledged

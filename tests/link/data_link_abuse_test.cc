@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <future>
 
@@ -26,6 +27,11 @@ std::int64_t resident_bytes() {
   std::int64_t pages = 0;
   file >> pages >> pages;
   return pages * sysconf(_SC_PAGESIZE);
+}
+
+std::int64_t open_files() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return std::distance(begin(all), end(all));
 }
 
 bool ends(const Socket& socket) {
@@ -282,3 +288,38 @@ TEST_CASE("DataLink: no receiver takes more than its types allow, nor allocates 
 }
 
 }  // namespace curia::test
+TEST_CASE("DataLink: a peer that was forgotten left descriptors behind for ever") {
+  DataWorld world([](DataLinkOptions& options) { options.handshake = std::chrono::minutes(10); });
+  DataLink& bob = world.link("bob");
+  CHECK(still_serves(world, 1));
+  const std::size_t known = bob.traffic().size();
+  const std::int64_t before = open_files();
+  std::vector<std::unique_ptr<RoguePeer>> drivers;
+  std::vector<std::shared_ptr<Lane>> lanes;
+  for (int i = 0; i < 50; ++i) {
+    const std::string name = "driver/" + std::to_string(i);
+    lanes.push_back(bob.lane(session_id(100 + i), name));
+    if (i % 2 == 0) drivers.push_back(std::make_unique<RoguePeer>(bob, "bob", name));
+  }
+  CHECK(open_files() >= before + 100);
+  const DialAnswer late = bob.answer("driver/0", DataLink::make_dial("bob"));
+  for (int i = 0; i < 50; ++i) bob.forget("driver/" + std::to_string(i));
+  for (const auto& driver : drivers) driver->hear_the_end();
+  for (const auto& lane : lanes) {
+    CHECK(code_of([&] { lane->recv({1, 0, 0}, kAny, soon()); }) == Code::kSessionOver);
+    CHECK(code_of([&] { lane->send({1, 0, 0}, {}, {}); }) == Code::kSessionOver);
+  }
+  drivers.clear();
+  lanes.clear();
+  CHECK(eventually([&] { return open_files() == before; }));
+  CHECK(bob.traffic().size() == known);
+  // What was promised to it is not kept either.
+  const Socket stranger = connect_to("127.0.0.1", bob.port());
+  Bytes preamble(kDataMagic.begin(), kDataMagic.end());
+  preamble.insert(preamble.end(), late.token.begin(), late.token.end());
+  CHECK(eventually(
+      [&] { return ::send(stranger.fd(), preamble.data(), preamble.size(), MSG_NOSIGNAL) > 0; }));
+  CHECK(ends(stranger));
+  CHECK(still_serves(world, 2));
+}
+

@@ -96,6 +96,7 @@ class RecordingLink : public Link {
     return std::make_shared<RecordingLane>(inner_->lane(session, peer), record_);
   }
   void close(const SessionId& session) override { inner_->close(session); }
+  void forget(std::string_view peer) override { inner_->forget(peer); }
   // What came in but was never asked for would show here.
   std::vector<Traffic> traffic() const override { return inner_->traffic(); }
 

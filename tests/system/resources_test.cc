@@ -134,6 +134,22 @@ TEST_CASE("Resources: a fetch behind requests that were refused as too many was 
   CHECK(stat(session, "alice", "puts") == 1200);
 }
 
+TEST_CASE("Resources: each session that moved bulk left a descriptor behind") {
+  const ProcessCluster cluster({{"alice", {}}, {"bob", {}}});
+  const pid_t pid = cluster.pid("alice");
+  const auto move_bulk = [&] {
+    Session session = cluster.connect();
+    const Ref ref = session.put("alice", Tensor::of<double>({10000}, std::vector<double>(10000)));
+    session.fetch(ref, Seconds(60));
+  };
+  move_bulk();
+  Session watcher = cluster.connect("mallory", {.tool = true});
+  CHECK(eventually([&] { return stat(watcher, "alice", "sessions") == 0; }));
+  const std::int64_t before = open_files(pid);
+  for (int i = 0; i < 10; ++i) move_bulk();
+  CHECK(eventually([&] { return open_files(pid) <= before; }));
+}
+
 TEST_CASE("Resources: a worker out of descriptors serves those it has, and recovers") {
   constexpr int kFiles = 96;
   std::map<std::string, ProcessParty> two{{"alice", {}}, {"bob", {}}};
