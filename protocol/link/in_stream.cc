@@ -9,7 +9,6 @@ std::optional<Message> InStream::take(const Tag& tag, std::int64_t max_body) {
   if (refusal_ && refused_ == tag) throw *std::exchange(refusal_, std::nullopt);
   auto message = inbox_.take(tag);
   if (!message) return std::nullopt;
-  held_ -= kMessageHeader + message->head.size + message->body.size + kMessageCharge;
   check_body(tag, message->body.size, max_body);
   return message;
 }
@@ -21,8 +20,24 @@ void InStream::wait(const Tag& tag, std::int64_t max_body) {
   claim_if_waited();
 }
 
-void InStream::forget(const Inbox::Dropped& dropped) {
-  held_ -= dropped.bytes + dropped.messages * (kMessageHeader + kMessageCharge);
+// Of the credit, what the messages in the inbox leave.
+std::int64_t InStream::room() const {
+  const Inbox::Held& held = inbox_.held();
+  const std::int64_t taken = held.bytes + held.messages * (kMessageHeader + kMessageCharge);
+  return std::max<std::int64_t>(0, credit_ - taken);
+}
+
+// A sender keeps to the limit, which was granted for the credit and, while a message was waited
+// for, for a window of that. It may have ended the message half-way, but then the wait for it ends
+// too, and what it sent instead is taken before a window is granted again.
+void InStream::check_held() const {
+  const Inbox::Held& held = inbox_.held();
+  const std::int64_t unasked = held.bytes - held.expected_bytes + held.messages * kMessageHeader;
+  const std::int64_t most = 2 * credit_ + kClaimWindow;
+  if (unasked <= most) return;
+  throw Error(Code::kCorrupt, "expected at most " + std::to_string(most) +
+                                  " bytes of messages that nobody waits for, found " +
+                                  std::to_string(unasked));
 }
 
 void InStream::drop_incoming() {
@@ -33,19 +48,19 @@ void InStream::drop_incoming() {
 }
 
 void InStream::fail(std::uint64_t task, const Error& error) {
-  forget(inbox_.fail(task, error));
+  inbox_.fail(task, error);
   if (in_.known && in_.header.tag.task == task) drop_incoming();
   news_ = true;
 }
 
 void InStream::finish(std::uint64_t task) {
-  forget(inbox_.finish(task));
+  inbox_.finish(task);
   if (in_.known && in_.header.tag.task <= task) drop_incoming();
   news_ = true;
 }
 
 void InStream::close(const Error& error) {
-  forget(inbox_.close(error));
+  inbox_.close(error);
   drop_incoming();
   news_ = true;
 }
@@ -59,12 +74,11 @@ void InStream::end(const Error& error) {
 std::uint64_t InStream::limit() {
   std::uint64_t base = received_;
   if (in_.claimed) {
-    base = in_.start + static_cast<std::uint64_t>(in_.size());
+    base += static_cast<std::uint64_t>(std::min(in_.size() - in_.got, kClaimWindow));
   } else if (in_.got > 0 && (in_.wanted || !in_.known)) {
     base = in_.start;
   }
-  const std::int64_t room = std::max<std::int64_t>(0, credit_ - held_);
-  limit_ = std::max(limit_, base + static_cast<std::uint64_t>(room));
+  limit_ = std::max(limit_, base + static_cast<std::uint64_t>(room()));
   return limit_;
 }
 
@@ -136,8 +150,8 @@ void InStream::advance(std::int64_t bytes) {
     Message message;
     if (in_.head) message.head = Slice(std::move(in_.head));
     if (in_.body) message.body = Slice(std::move(in_.body));
-    inbox_.put(tag, std::move(message));
-    held_ += in_.size() + kMessageCharge;
+    inbox_.put(tag, std::move(message), in_.claimed);
+    check_held();
     if (waiting_ && tag == waited_) news_ = true;
   }
   in_ = Incoming{};

@@ -2,7 +2,9 @@
 //
 // Memory: what was not received by recv() takes at most the credit; the message that recv() waits
 // for is allocated once, after its size was checked against recv's max_body, and its bytes go
-// straight there. The limit that is granted to the sender follows from that.
+// straight there. The limit that is granted to the sender follows from that: for the message that
+// is waited for it runs ahead by kClaimWindow at most, since the sender may end that message
+// half-way and fill what was granted with others. One that does so again and again is out of order.
 //
 // Thread: the peer's mutex guards it, except that between direct() and its commit the holder of the
 // read role writes to the target without the mutex.
@@ -23,6 +25,10 @@ namespace curia {
 
 // What a message that waits for its recv() counts beyond its bytes, for the memory of its entry.
 inline constexpr std::int64_t kMessageCharge = 192;
+
+// How far the limit runs ahead in a message that recv() waits for. No more than this is ever under
+// way in a connection (Pace::kLargestWindow).
+inline constexpr std::int64_t kClaimWindow = 16 << 20;
 
 class InStream {
  public:
@@ -92,12 +98,12 @@ class InStream {
   void make_room(std::int64_t bytes);
   void advance(std::int64_t bytes);
   void check_next(std::uint64_t offset, std::int64_t bytes) const;
-  void forget(const Inbox::Dropped& dropped);
+  std::int64_t room() const;
+  void check_held() const;
 
   Inbox inbox_;
   Incoming in_;
   std::int64_t credit_;
-  std::int64_t held_ = 0;  // of whole messages in the inbox
   std::uint64_t received_ = 0;
   std::uint64_t limit_ = 0;
   std::int64_t messages_ = 0;

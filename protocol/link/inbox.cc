@@ -15,7 +15,16 @@ bool Inbox::wants(std::uint64_t task) const {
   return failed_.empty() || !failed_.contains(task);
 }
 
-void Inbox::put(const Tag& tag, Message message) { messages_.emplace(tag, std::move(message)); }
+void Inbox::count(const Entry& entry, std::int64_t sign) {
+  const std::int64_t bytes = entry.message.head.size + entry.message.body.size;
+  held_.messages += sign;
+  held_.bytes += sign * bytes;
+  if (entry.expected) held_.expected_bytes += sign * bytes;
+}
+
+void Inbox::put(const Tag& tag, Message message, bool expected) {
+  count(messages_.emplace(tag, Entry{std::move(message), expected})->second, 1);
+}
 
 std::optional<Message> Inbox::take(const Tag& tag) {
   const auto found = messages_.lower_bound(tag);
@@ -23,7 +32,8 @@ std::optional<Message> Inbox::take(const Tag& tag) {
     check(tag);
     return std::nullopt;
   }
-  Message message = std::move(found->second);
+  count(found->second, -1);
+  Message message = std::move(found->second.message);
   messages_.erase(found);
   return message;
 }
@@ -38,37 +48,32 @@ void Inbox::check(const Tag& tag) const {
   if (ended_) throw *ended_;
 }
 
-Inbox::Dropped Inbox::drop(Messages::iterator begin, Messages::iterator end) {
-  Dropped dropped;
-  for (auto it = begin; it != end; ++it) {
-    dropped.messages++;
-    dropped.bytes += it->second.head.size + it->second.body.size;
-  }
+void Inbox::drop(Messages::iterator begin, Messages::iterator end) {
+  for (auto it = begin; it != end; ++it) count(it->second, -1);
   messages_.erase(begin, end);
-  return dropped;
 }
 
-Inbox::Dropped Inbox::fail(std::uint64_t task, const Error& error) {
-  if (!wants(task)) return {};
+void Inbox::fail(std::uint64_t task, const Error& error) {
+  if (!wants(task)) return;
   failed_.emplace(task, error);
   constexpr std::uint32_t kLast = ~std::uint32_t{0};
-  return drop(messages_.lower_bound({task, 0, 0}), messages_.upper_bound({task, kLast, kLast}));
+  drop(messages_.lower_bound({task, 0, 0}), messages_.upper_bound({task, kLast, kLast}));
 }
 
-Inbox::Dropped Inbox::finish(std::uint64_t task) {
-  if (any_finished_ && task <= finished_) return {};
+void Inbox::finish(std::uint64_t task) {
+  if (any_finished_ && task <= finished_) return;
   any_finished_ = true;
   finished_ = task;
   failed_.erase(failed_.begin(), failed_.upper_bound(task));
   constexpr std::uint32_t kLast = ~std::uint32_t{0};
-  return drop(messages_.begin(), messages_.upper_bound({task, kLast, kLast}));
+  drop(messages_.begin(), messages_.upper_bound({task, kLast, kLast}));
 }
 
-Inbox::Dropped Inbox::close(const Error& error) {
+void Inbox::close(const Error& error) {
   closed_ = true;
   ended_ = error;
   failed_.clear();
-  return drop(messages_.begin(), messages_.end());
+  drop(messages_.begin(), messages_.end());
 }
 
 void Inbox::end(const Error& error) {

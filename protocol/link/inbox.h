@@ -28,21 +28,26 @@ class Inbox {
   bool wants(std::uint64_t task) const;
 
   // REQUIRES: wants(tag.task). Messages with equal tags are taken in the order they were put.
-  void put(const Tag& tag, Message message);
+  // expected: recv() waited for it when it began, so its size was agreed to; see held().
+  void put(const Tag& tag, Message message, bool expected = false);
 
   // The oldest message with this tag, nullopt when there is none yet.
   // Errors: the task's failure; kInvalid when the task is finished; what end() or close() gave,
   // when no message is left.
   std::optional<Message> take(const Tag& tag);
 
-  // These drop messages and return how many bytes of heads and bodies went, and count them.
-  struct Dropped {
+  // These drop messages.
+  void fail(std::uint64_t task, const Error& error);  // the first error given stays
+  void finish(std::uint64_t task);
+  void close(const Error& error);
+
+  // The messages that are here, and the bytes of their heads and bodies.
+  struct Held {
     std::int64_t messages = 0;
     std::int64_t bytes = 0;
+    std::int64_t expected_bytes = 0;  // of those that were put as expected
   };
-  Dropped fail(std::uint64_t task, const Error& error);  // the first error given stays
-  Dropped finish(std::uint64_t task);
-  Dropped close(const Error& error);
+  const Held& held() const { return held_; }
 
   // Nothing more will come; what is here can still be taken. The first error given stays.
   void end(const Error& error);
@@ -53,10 +58,16 @@ class Inbox {
  private:
   void check(const Tag& tag) const;
 
-  using Messages = std::multimap<Tag, Message>;
-  Dropped drop(Messages::iterator begin, Messages::iterator end);
+  struct Entry {
+    Message message;
+    bool expected = false;
+  };
+  using Messages = std::multimap<Tag, Entry>;
+  void count(const Entry& entry, std::int64_t sign);
+  void drop(Messages::iterator begin, Messages::iterator end);
 
   Messages messages_;
+  Held held_;
   std::map<std::uint64_t, Error> failed_;
   bool any_finished_ = false;
   std::uint64_t finished_ = 0;  // all tasks up to here, where any_finished_

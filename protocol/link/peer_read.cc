@@ -116,7 +116,11 @@ bool Peer::handle_bulk(Connection& c, std::int64_t payload, std::span<const std:
     return true;
   }
   c.arrived += static_cast<std::uint64_t>(payload + kRecordOverhead);
-  lane->in.commit(count);
+  try {
+    lane->in.commit(count);
+  } catch (const Error& error) {
+    throw Violation{error};
+  }
   after_bytes(c, *lane);
   return true;
 }

@@ -190,6 +190,78 @@ TEST_CASE("Streams: what nobody receives stops at the credit, whatever its heade
   CHECK(empty.in.messages() <= kCredit / kMessageHeader);
 }
 
+TEST_CASE("Streams: a peer that cut what was waited for filled a lane without bound") {
+  InStream in(kCredit);
+  in.wait({1, 9, 0}, 256 << 20);
+  std::uint64_t at = 0;
+  std::int64_t held = 0;
+  std::vector<std::uint8_t> bytes(1 << 20);
+  const auto begin = [&](const Tag& tag, std::int64_t body) {
+    put_message_header(bytes.data(), {tag, 0, body});
+    in.consume(at, std::span(bytes).first(kMessageHeader));
+    at += kMessageHeader;
+  };
+  std::uint32_t op = 10;
+  const auto fill = [&] {
+    for (int round = 0; round < 100; ++round) {
+      begin({1, 9, 0}, 256 << 20);
+      in.limit();
+      in.cut(at++);
+      while (in.limit() - in.received() >= bytes.size() + kMessageHeader) {
+        begin({1, op++, 0}, std::ssize(bytes));
+        in.consume(at, bytes);
+        at += bytes.size();
+        held += std::ssize(bytes);
+      }
+    }
+  };
+  CHECK(code_of(fill) == Code::kCorrupt);
+  CHECK(held <= 2 * kCredit + kClaimWindow);
+}
+
+TEST_CASE("Streams: a sender that cuts a message uses what was granted for it, once") {
+  StreamPair lane;
+  const Sent large{{1, 0, 0}, 100 << 20, 1};
+  lane.out.push(large.tag, {}, {pattern(large.bytes, 1)}, large.bytes);
+  lane.in.wait(large.tag, large.bytes);
+  const auto pass = [&] {
+    lane.out.acked(lane.in.received(), lane.in.limit(), lane.released);
+    return lane.move(32 << 10, true);
+  };
+  for (int i = 0; i < 20; ++i) REQUIRE(pass());
+  lane.in.stop_waiting();
+  lane.out.drop_task(1, lane.released);
+  lane.in.fail(1, Error(Code::kFailed, "aborted"));
+  std::deque<Sent> due;
+  for (std::uint32_t i = 0; i < 500; ++i) {
+    due.push_back({{2, i, 0}, 50000, i});
+    push(lane, due.back());
+  }
+  while (pass()) continue;
+  CHECK(lane.in.messages() > kCredit / 50000);
+  for (const Sent& sent : due) {
+    auto got = lane.in.take(sent.tag, sent.bytes);
+    for (; !got; got = lane.in.take(sent.tag, sent.bytes)) REQUIRE(pass());
+    CHECK(is(*got, sent));
+  }
+}
+
+TEST_CASE("Streams: a message whose recv() gave up half-way stays, however large it is") {
+  StreamPair lane;
+  const Sent large{{1, 0, 0}, 50 << 20, 1};
+  push(lane, large);
+  push(lane, {{1, 1, 0}, 1000, 2});
+  lane.in.wait(large.tag, large.bytes);
+  for (bool first = true;; first = false) {
+    lane.out.acked(lane.in.received(), lane.in.limit(), lane.released);
+    if (!lane.move(256 << 10, true)) break;
+    if (first) lane.in.stop_waiting();
+  }
+  CHECK(is(*lane.in.take(large.tag, large.bytes), large));
+  while (lane.move(256 << 10, true)) continue;
+  CHECK(lane.in.take({1, 1, 0}, 1000));
+}
+
 TEST_CASE("Streams: a receiver refuses bytes that are out of place or beyond its credit") {
   const std::vector<std::uint8_t> bytes(100000);
   const auto first = std::span(bytes).first(10);
