@@ -23,6 +23,10 @@ namespace curia {
 // How long a read may wait in the kernel, where nothing but bytes or the connection's end wakes it.
 inline constexpr std::chrono::milliseconds kBlockingWait{8};
 
+// Frames that may wait to be sent before everything else. A peer that causes more and does not read
+// them is cut off; an honest one never does.
+inline constexpr std::int64_t kMaxQueuedFrames = 4096;
+
 // Cuts the byte stream of a socket into records. Thread: the read role.
 class RecordReader {
  public:

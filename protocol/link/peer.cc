@@ -62,12 +62,23 @@ void Peer::announce(LaneState& lane) {
   lane.reported_received = lane.in.received();
   lane.reported_limit = lane.in.limit();
   lane.reported_aborts = lane.aborts_received;
-  connection_->control.push_back(encode(LaneFrame{.number = lane.number,
-                                                  .peer_number = lane.remote,
-                                                  .session = lane.session,
-                                                  .received = lane.reported_received,
-                                                  .limit = lane.reported_limit,
-                                                  .aborts = lane.reported_aborts}));
+  queue_frame(*connection_, encode(LaneFrame{.number = lane.number,
+                                             .peer_number = lane.remote,
+                                             .session = lane.session,
+                                             .received = lane.reported_received,
+                                             .limit = lane.reported_limit,
+                                             .aborts = lane.reported_aborts}));
+}
+
+// A frame that goes before everything else.
+void Peer::queue_frame(Connection& c, std::vector<std::uint8_t> frame) {
+  if (std::ssize(c.control) >= kMaxQueuedFrames) return kill(c);
+  c.control.push_back(std::move(frame));
+}
+
+// Once in a connection; those that come later go out one by one.
+void Peer::queue_aborts(Connection& c, const LaneState& lane) {
+  for (const AbortFrame& abort : lane.aborts) queue_frame(c, encode(abort));
 }
 
 // Makes room for another lane that was not opened here.
@@ -84,7 +95,8 @@ void Peer::forget_ended_lane() {
 }
 
 void Peer::refuse_lane(std::uint32_t peer_number, const SessionId& session, Code code) {
-  connection_->control.push_back(
+  queue_frame(
+      *connection_,
       encode(EndFrame{.number = 0, .peer_number = peer_number, .session = session, .code = code}));
 }
 
@@ -139,7 +151,7 @@ void Peer::abort(LaneState& lane, std::uint64_t task, const Error& error) {
     needs_connection();
     return;
   }
-  if (lane.synced) connection_->control.push_back(encode(lane.aborts.back()));
+  if (lane.synced) queue_frame(*connection_, encode(lane.aborts.back()));
   ready_to_send(lane.shared_from_this());
   pump(lock, ConnectionPtr(connection_), Pump::kSmall, false);
   lock.unlock();
@@ -196,7 +208,8 @@ void Peer::close(const SessionId& session) {
   if (closed_.size() > kRememberedSessions) closed_.pop_front();
   if (lanes_.empty()) away_since_.reset();
   if (connection_) {
-    connection_->control.push_back(
+    queue_frame(
+        *connection_,
         encode(EndFrame{.number = lane->number, .peer_number = lane->remote, .session = session}));
     pump(lock, ConnectionPtr(connection_), Pump::kSmall, false);
   }

@@ -132,8 +132,10 @@ class Peer {
   void end_lane(LaneState& lane, const Error& error);
   void lose_all(const Error& error);
   void announce(LaneState& lane);
+  void queue_frame(Connection& connection, std::vector<std::uint8_t> frame);
   void forget_ended_lane();
   void refuse_lane(std::uint32_t peer_number, const SessionId& session, Code code);
+  void queue_aborts(Connection& connection, const LaneState& lane);
   void tell(LaneState& lane);  // its recv() has something to look at
   void wake_io() { shared_->wake.set(); }
   void needs_connection();

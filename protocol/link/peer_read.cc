@@ -76,7 +76,10 @@ void Peer::handle_record(Connection& c, std::int64_t payload) {
   c.arrived += static_cast<std::uint64_t>(payload + kRecordOverhead);
   try {
     std::span<const std::uint8_t> rest(c.opened.get(), static_cast<std::size_t>(payload));
-    while (const auto frame = next_frame(rest)) handle_frame(c, *frame);
+    while (const auto frame = next_frame(rest)) {
+      handle_frame(c, *frame);
+      if (c.dead) throw Error(Code::kCorrupt, "expected a peer that reads what it asks for");
+    }
   } catch (const Error& error) {
     throw Violation{error};
   }
@@ -160,7 +163,7 @@ void Peer::handle_frame(Connection& c, const Frame& frame) {
       return c.pace.arrived(parse_number(frame));
     case FrameType::kPing:
       if (coarse_now() - c.written_at > shared_->options.keepalive / 2) {
-        c.control.push_back(encode_empty(FrameType::kPong));
+        queue_frame(c, encode_empty(FrameType::kPong));
       }
       return;
     case FrameType::kPong:
@@ -204,14 +207,14 @@ void Peer::on_lane(Connection& c, const LaneFrame& frame) {
     lane->out.acked(frame.received, frame.limit, trash_);
   } else {
     lane->out.rewind(frame.received, frame.limit, trash_);
-    lane->synced = true;
   }
   while (!lane->aborts.empty() && lane->aborts.front().count <= frame.aborts) {
     lane->aborts.pop_front();
   }
   // The peer names its lanes once in a connection; ours was named by activate() or lane(), or now.
   if (fresh) announce(*lane);
-  for (const AbortFrame& abort : lane->aborts) c.control.push_back(encode(abort));
+  if (!lane->synced) queue_aborts(c, *lane);
+  lane->synced = true;
   ready_to_send(lane);
 }
 
@@ -222,7 +225,7 @@ void Peer::on_ready(Connection& c) {
     if (lane->synced || lane->over || lane->remote != 0) continue;
     lane->out.rewind(0, c.hello.initial_credit, trash_);
     lane->synced = true;
-    for (const AbortFrame& abort : lane->aborts) c.control.push_back(encode(abort));
+    queue_aborts(c, *lane);
     ready_to_send(lane);
   }
 }

@@ -68,7 +68,7 @@ void Peer::activate() {
     if (!lane->over) announce(*lane);
   }
   if (restarted) by_remote_.clear();
-  c.control.push_back(encode_empty(FrameType::kReady));
+  queue_frame(c, encode_empty(FrameType::kReady));
 }
 
 void Peer::on_event(std::uint32_t events) {
@@ -156,7 +156,7 @@ void Peer::watch(Connection& c, SteadyTime now, Need& need) {
   if (lanes_.empty()) return;
   const DataLinkOptions& options = shared_->options;
   if (now - c.written_at >= options.keepalive) {
-    if (c.control.empty()) c.control.push_back(encode_empty(FrameType::kPing));
+    if (c.control.empty()) queue_frame(c, encode_empty(FrameType::kPing));
     c.written_at = now;
   }
   sooner(need.next, c.written_at + options.keepalive);

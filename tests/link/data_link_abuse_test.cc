@@ -274,6 +274,43 @@ TEST_CASE("DataLink: a peer that aborts tasks without end is cut off") {
   CHECK(code_of([&] { lane->recv({1 << 20, 0, 0}, kAny, soon()); }) == Code::kCorrupt);
 }
 
+TEST_CASE("DataLink: a peer that asks without reading made frames wait for it without bound") {
+  DataWorld world;
+  RoguePeer mallory(world.link("bob"), "bob", "mallory");
+  REQUIRE(mallory.say(mallory.ready()));
+  bool heard = true;
+  for (std::uint32_t number = 1; heard && number < 3'000'000;) {
+    Bytes frames;
+    for (int i = 0; i < 2000; ++i, ++number) {
+      frames = std::move(frames) + mallory.lane(number, session_id(static_cast<int>(number)));
+    }
+    heard = mallory.say(frames);
+  }
+  CHECK_FALSE(heard);
+  CHECK(still_serves(world, 1));
+}
+
+TEST_CASE("DataLink: a lane that was named again had all its aborts sent again") {
+  DataWorld world;
+  RoguePeer mallory(world.link("bob"), "bob", "mallory");
+  const auto lane = world.link("bob").lane(session_id(1), "mallory");
+  for (std::uint64_t task = 1; task <= 20; ++task) lane->abort(task, Error(Code::kFailed, "no"));
+  REQUIRE(mallory.say(mallory.lane(1, session_id(1)) + mallory.ready()));
+  for (int i = 0; i < 5; ++i) REQUIRE(mallory.say(mallory.lane(1, session_id(1))));
+  // A lane with a number for the other end that it never gave is refused: the last answer.
+  REQUIRE(mallory.say(encode(LaneFrame{.number = 9, .peer_number = 77, .session = session_id(9)})));
+  int aborts = 0;
+  for (bool last = false; !last;) {
+    const auto frames = mallory.hear();
+    REQUIRE(frames);
+    for (const auto& [type, payload] : *frames) {
+      aborts += type == FrameType::kAbort ? 1 : 0;
+      last = last || type == FrameType::kEnd;
+    }
+  }
+  CHECK(aborts == 20);
+}
+
 TEST_CASE("DataLink: no receiver takes more than its types allow, nor allocates for it") {
   DataWorld world;
   RoguePeer mallory(world.link("bob"), "bob", "mallory");
@@ -287,7 +324,6 @@ TEST_CASE("DataLink: no receiver takes more than its types allow, nor allocates 
   CHECK(waiting.get() == Code::kCorrupt);
 }
 
-}  // namespace curia::test
 TEST_CASE("DataLink: a peer that was forgotten left descriptors behind for ever") {
   DataWorld world([](DataLinkOptions& options) { options.handshake = std::chrono::minutes(10); });
   DataLink& bob = world.link("bob");
@@ -323,3 +359,4 @@ TEST_CASE("DataLink: a peer that was forgotten left descriptors behind for ever"
   CHECK(still_serves(world, 2));
 }
 
+}  // namespace curia::test
