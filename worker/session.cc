@@ -99,6 +99,14 @@ void WorkerSession::acknowledge(std::uint64_t acked) {
 void WorkerSession::cancel(std::uint64_t task) {
   const std::lock_guard lock(mutex_);
   if (task == 0) cancel_below_ = last_sequence_ + 1;
+  if (task > begun_task_) {
+    if (std::ssize(cancelled_tasks_) >= kMaxCancelledTasks) {
+      throw Error(Code::kOverloaded, "at most " + std::to_string(kMaxCancelledTasks) +
+                                         " tasks that wait are cancelled one by one; cancel all");
+    }
+    cancelled_tasks_.insert(task);
+    return;
+  }
   const std::uint64_t running = running_task_;
   if (running == 0 || (task != 0 && task != running)) return;
   cancelled_ = true;
@@ -192,7 +200,6 @@ bool WorkerSession::try_inline(const Header& header, std::string_view metadata) 
     const std::lock_guard lock(mutex_);
     if (closed_ || !jobs_.empty()) return false;
     last_sequence_ = header.sequence;
-    cancelled_ = false;
   }
   execute(header, metadata);
   flush();
@@ -223,8 +230,6 @@ void WorkerSession::work() {
         jobs_.pop_front();
         if (job.fence == 0) held_bytes_ -= std::ssize(job.metadata);
         more = !jobs_.empty();
-        cancelled_ = job.fence == 0 && job.header.sequence < cancel_below_ &&
-                     static_cast<Kind>(job.header.kind) == Kind::kRun;
       }
       if (job.fence != 0) {
         pass_fence(job);
@@ -259,7 +264,7 @@ void WorkerSession::execute(const Header& header, std::string_view request) {
         metadata = prepare(request);
         break;
       case Kind::kRun:
-        metadata = run(request);
+        metadata = run(header, request);
         break;
       case Kind::kPut:
         metadata = put(header, request);
@@ -308,7 +313,15 @@ std::string WorkerSession::prepare(std::string_view metadata) {
   return encode(Nothing{});
 }
 
-std::string WorkerSession::run(std::string_view metadata) {
+void WorkerSession::begin_run(const Header& header, std::uint64_t task) {
+  const std::lock_guard lock(mutex_);
+  begun_task_ = running_task_ = task;
+  cancelled_ = closed_ || header.sequence < cancel_below_ || cancelled_tasks_.contains(task);
+  cancelled_tasks_.erase(cancelled_tasks_.begin(), cancelled_tasks_.upper_bound(task));
+  if (cancelled_) throw Error(Code::kCancelled, "the run was cancelled before it began");
+}
+
+std::string WorkerSession::run(const Header& header, std::string_view metadata) {
   auto request = decode<RunRequest>(metadata);
   if (request.task <= last_task_) {
     throw Error(Code::kInvalid, "task numbers must rise; " + std::to_string(request.task) +
@@ -332,9 +345,8 @@ std::string WorkerSession::run(std::string_view metadata) {
   }
   // Replies that are ready do not wait for a run that may take long.
   if (!outbox_.empty() && (!plan.others.empty() || plan.result_bytes > kQuickBytes)) flush();
-  running_task_ = request.task;
   try {
-    if (cancelled_) throw Error(Code::kCancelled, "the run was cancelled before it began");
+    begin_run(header, request.task);
     std::vector<Object> inputs(request.inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const auto places = holders(plan.graph.devices, plan.graph.inputs[i].type.device);
@@ -364,6 +376,8 @@ std::string WorkerSession::run(std::string_view metadata) {
     ++parts_.counters.runs;
     note_uses(task, reply);
     return encode(reply);
+    // A cancel before the last of them was made did not reach it.
+    if (cancelled_) throw Error(Code::kCancelled, "the run was cancelled before it began");
   } catch (const Error& error) {
     const Error told = of_run(error);
     fail_run(plan, request, told);

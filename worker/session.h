@@ -32,7 +32,8 @@ inline constexpr std::int64_t kMaxParked = 1
                                            << 14;  // fetches behind requests that have yet to come
 // Bytes of requests that wait and of replies that were not acknowledged, together.
 inline constexpr std::int64_t kMaxSessionBytes = 32 << 20;
-inline constexpr std::int64_t kMaxBulkFetches = 4096;  // remembered, so that none is sent twice
+inline constexpr std::int64_t kMaxCancelledTasks = 4096;  // of those that have yet to begin
+inline constexpr std::int64_t kMaxBulkFetches = 4096;     // remembered, so that none is sent twice
 
 class WorkerSession {
  public:
@@ -63,7 +64,8 @@ class WorkerSession {
   void resend(std::uint64_t sequence);
   void acknowledge(std::uint64_t acked);
 
-  // Ends the running task (0: all that wait too) with kCancelled.
+  // Ends the task with kCancelled if it runs, or as soon as it begins; 0: the one that runs and all
+  // that wait. Errors: kOverloaded when too many that wait were cancelled one by one.
   void cancel(std::uint64_t task);
 
   // Errors: kOverloaded when too many requests wait. Calls `ready` once, on any thread: with the
@@ -98,7 +100,9 @@ class WorkerSession {
   void work();
   void execute(const Header& header, std::string_view request);
   std::string prepare(std::string_view metadata);
-  std::string run(std::string_view metadata);
+  std::string run(const Header& header, std::string_view metadata);
+  // From here on cancel() finds the task. Errors: kCancelled when it has come before.
+  void begin_run(const Header& header, std::uint64_t task);
   void note_uses(const Task& task, RunReply& reply);
   std::string put(const Header& header, std::string_view metadata);
   std::string store_put(const Header& header, const PutRequest& request);
@@ -127,7 +131,7 @@ class WorkerSession {
   std::atomic<std::uint64_t> process_{0};
   std::atomic<bool> finished_{false};
   std::atomic<bool> cancelled_{false};
-  std::atomic<std::uint64_t> running_task_{0};
+  std::atomic<std::uint64_t> running_task_{0};  // set under mutex_
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -139,7 +143,9 @@ class WorkerSession {
   std::unordered_map<std::string, Waiters> waiters_;
   std::atomic<bool> has_waiters_{false};
   std::uint64_t next_fence_ = 1;
-  std::uint64_t cancel_below_ = 0;  // jobs with a sequence below are answered with kCancelled
+  std::uint64_t cancel_below_ = 0;  // runs with a sequence below are answered with kCancelled
+  std::set<std::uint64_t> cancelled_tasks_;  // that have yet to begin
+  std::uint64_t begun_task_ = 0;             // the last one
   std::uint64_t last_sequence_ = 0;
   std::uint64_t process_from_ = 1;   // the first sequence of the driver's present process
   std::uint64_t receiving_put_ = 0;  // its sequence; 0: none
