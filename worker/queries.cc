@@ -112,9 +112,7 @@ void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession&
                          static_cast<std::size_t>(part.size));
     }
   } else if (moved = session.begin_bulk(header.request); moved) {
-    const SessionId lanes = lane_session(session.driver(), session.id(), LaneUse::kFetches);
-    parts_.link->lane(lanes, session.driver_link())
-        ->send({header.request, 0, 0}, Slice(), bytes.body);
+    session.driver_lane(LaneUse::kFetches, conn)->send({header.request, 0, 0}, Slice(), bytes.body);
   }
   if (moved && !object.meta->hidden) parts_.counters.bytes_to_driver += bytes.bytes;
   reply(conn, header, kReply, encode(answer));

@@ -162,6 +162,13 @@ void WorkerSession::when_ready(const Uri& uri, std::uint64_t after,
   }
 }
 
+std::shared_ptr<Lane> WorkerSession::driver_lane(LaneUse use, ConnId conn) {
+  const std::lock_guard lock(mutex_);
+  // A lane made after close() would never be closed.
+  if (closed_ || conn != conn_) throw Error(Code::kSessionOver, "this session is over");
+  return parts_.link->lane(lane_session(driver_, id_, use), driver_link());
+}
+
 bool WorkerSession::begin_bulk(std::uint64_t request) {
   const std::lock_guard lock(mutex_);
   if (!bulk_fetches_.insert(request).second) return false;
@@ -180,6 +187,7 @@ void WorkerSession::close(const Error& why) {
     if (closed_) return;
     closed_ = true;
     cancelled_ = true;
+    conn_ = 0;  // no answer to the driver goes out any more
     for (const auto& [peer, lane] : lanes_) {
       if (running_task_ != 0) lane->cancel(running_task_, why);
     }
@@ -481,7 +489,7 @@ std::string WorkerSession::put(const Header& header, std::string_view metadata) 
     return store_put(header, request);
   } catch (const Error& error) {
     // The bytes come all the same, and must not stand in the way of the next put.
-    if (request.bulk) {
+    if (const std::lock_guard lock(mutex_); request.bulk && !closed_) {
       parts_.link->lane(put_lane_id_, driver_link())->finish(header.sequence);
     }
     // What uses it later fails with the same cause.
@@ -520,6 +528,7 @@ Slice WorkerSession::receive_put(const Header& header, std::int64_t bytes) {
   const Receiving receiving{*this};
   const WaitBoard::Pin pin(
       parts_.waits, {parts_.party, "the driver", "put data", session_hex(id_), 0, "put", {}, 0});
+    if (closed_) throw Error(Code::kSessionOver, "this session is over");
   Message message =
       lane->recv({sequence, 0, 0}, bytes, std::chrono::steady_clock::now() + kPutTimeout);
   lane->finish(sequence);

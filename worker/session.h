@@ -76,6 +76,10 @@ class WorkerSession {
   // An object of this session by URI; another's is as good as none.
   std::optional<Object> find(const Uri& uri) const;
 
+  // A lane to the driver's process at the other end of `conn`. Errors: kSessionOver after close(),
+  // and when the session has another connection by now.
+  std::shared_ptr<Lane> driver_lane(LaneUse use, ConnId conn);
+
   // Is this the first time that the bulk of this fetch is to be sent? The request may come again,
   // the data plane delivers once.
   bool begin_bulk(std::uint64_t request);

@@ -143,3 +143,20 @@ TEST_CASE("WorkerSession: a cancel between a run's turn and its beginning was lo
     CHECK(scene.end_of(run).code() == Code::kCancelled);
   }
 }
+
+TEST_CASE("WorkerSession: lanes made after close() were never closed") {
+  Scene scene;
+  PutRequest put;
+  put.uri = Uri::fresh().str();
+  put.type = parse_type("u8[100000] @alice");
+  put.bytes = 100032;
+  put.bulk = true;
+  scene.ask(Kind::kPut, put);
+  while (scene.parts.waits.waits(std::chrono::milliseconds(0)).empty()) std::this_thread::yield();
+  const int before = scene.link.lanes;
+  scene.session->close(Error(Code::kSessionOver, "the driver is gone"));
+  while (!scene.session->finished()) std::this_thread::yield();
+  CHECK_THROWS_AS(scene.session->driver_lane(LaneUse::kFetches, 1), Error);
+  CHECK(scene.session->conn() == 0);
+  CHECK(scene.link.lanes == before);
+}
