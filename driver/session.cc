@@ -233,6 +233,7 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
       state_->connection.submit(party, Kind::kPrepare, prepare_metadata(*program), done);
       sent.programs.insert(program->digest);
       sent.bytes += State::size_of(*program);
+      sent.types += program->verified.own_bytes();
     }
     const bool secure = !program->graph.devices.empty();
     state_->connection.submit(

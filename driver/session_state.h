@@ -51,6 +51,7 @@ struct Session::State {
   struct Sent {
     std::set<Digest> programs;
     std::int64_t bytes = 0;
+    std::int64_t types = 0;
   };
   std::map<std::string, Sent> prepared;  // what each worker was sent already
   std::uint64_t next_task = 1;
@@ -62,12 +63,15 @@ struct Session::State {
       if (known == prepared.end() || known->second.programs.contains(program.digest)) continue;
       const Sent& sent = known->second;
       if (static_cast<std::int64_t>(sent.programs.size()) < kMaxPrepared &&
-          sent.bytes + size_of(program) <= kMaxPreparedBytes) {
+          sent.bytes + size_of(program) <= kMaxPreparedBytes &&
+          sent.types + program.verified.own_bytes() <= kMaxPreparedTypes) {
         continue;
       }
       throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
                                     " programs of " + std::to_string(kMaxPreparedBytes >> 20) +
-                                    " MiB together at a worker; open another session");
+                                    " MiB together at a worker, with types of " +
+                                    std::to_string(kMaxPreparedTypes >> 20) +
+                                    " MiB; open another session");
     }
   }
   static std::int64_t size_of(const Prepared& program) {

@@ -28,8 +28,9 @@ inline constexpr std::int64_t kInlineBytes = 32 << 10;  // larger values go over
 inline constexpr std::int64_t kMaxErrorText = 4 << 10;  // longer messages of errors are cut
 inline constexpr std::int64_t kMaxUrisPerMessage = 512;
 inline constexpr std::int64_t kMaxMpcUses = 1000;
-inline constexpr std::int64_t kMaxPrepared = 1024;           // programs a session, at each worker
-inline constexpr std::int64_t kMaxPreparedBytes = 16 << 20;  // of their graphs and sites together
+inline constexpr std::int64_t kMaxPrepared = 1024;            // programs a session, at each worker
+inline constexpr std::int64_t kMaxPreparedBytes = 16 << 20;   // of their graphs and sites together
+inline constexpr std::int64_t kMaxPreparedTypes = 192 << 20;  // Verified::own_bytes(), together
 
 // The numbers are part of the wire format. A reply has the number of its request with kReply set.
 enum class Kind : std::uint16_t {

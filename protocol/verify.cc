@@ -139,8 +139,8 @@ class Verifier {
   }
 
   void charge(const Type& type) {
-    type_bytes_ += type_bytes(type);
-    if (type_bytes_ > kMaxTypeBytes) {
+    out_.type_bytes += type_bytes(type);
+    if (out_.type_bytes > kMaxTypeBytes) {
       refuse("the types of all values together take more than " + number(kMaxTypeBytes) +
              " bytes; use fewer ops on tables with many columns");
     }
@@ -395,7 +395,6 @@ class Verifier {
   Verified out_;
   std::set<std::string> parties_;
   std::uint32_t next_number_ = 0;
-  std::int64_t type_bytes_ = 0;
   const Cost* top_ = nullptr;  // of the graph itself
 };
 

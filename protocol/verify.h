@@ -34,10 +34,14 @@ struct Verified {
   std::int64_t ops = 0;              // all regions together
   bool random = false;               // some op draws randomness
   std::int64_t steps = 0;            // upper bound of op runs, loops multiplied out
+  std::int64_t type_bytes = 0;       // that the types of all values take themselves
   // The most that each party's inputs and results take at a time, `?` as nothing. A value counts
   // until its last use; what is returned, sent, or may live on in a part of itself, to the end.
   std::map<std::string, std::int64_t> bytes;
   std::map<std::string, std::int64_t> input_bytes;  // of it: inputs, datasets and loads
+
+  // What a program takes beside its bytes: a graph may name tables of many columns in a few.
+  std::int64_t own_bytes() const { return type_bytes + ops * 512; }
 
   const Type& output_type(const Graph& graph, std::size_t i) const {
     return body.types[graph.outputs[i].value];

@@ -296,29 +296,43 @@ void WorkerSession::execute(const Header& header, std::string_view request) {
 std::string WorkerSession::prepare(std::string_view metadata) {
   const auto request = decode<PrepareRequest>(metadata);
   if (plans_.contains(request.digest)) return encode(Nothing{});
-  if (static_cast<std::int64_t>(plans_.size() + bad_plans_.size()) >= kMaxPrepared) {
+  try {
+    check_room(request);
+    auto plan = make_plan(parts_.party, driver_, request.digest, request.graph, request.sites);
+    if (!plan->takes_part) {
+      throw Error(Code::kInvalid, "this program has no part at " + parts_.party);
+    }
+    const std::int64_t types = plan->verified.own_bytes();
+    if (types > kMaxPreparedTypes - prepared_types_) {
+      throw Error(Code::kQuota, "the types of a session's programs take at most " +
+                                    std::to_string(kMaxPreparedTypes >> 20) +
+                                    " MiB together, and this one has " + std::to_string(types) +
+                                    " bytes; open another session");
+    }
+    plans_.emplace(request.digest, std::move(plan));
+    prepared_bytes_ += std::ssize(request.graph) + std::ssize(request.sites);
+    prepared_types_ += types;
+  } catch (const Error& error) {
+    // Runs of it are on their way already: they fail with this error.
+    if (std::ssize(bad_plans_) < kMaxPrepared || bad_plans_.contains(request.digest)) {
+      bad_plans_.insert_or_assign(request.digest, error.at_party(parts_.party));
+    }
+    throw;
+  }
+  return encode(Nothing{});
+}
+
+void WorkerSession::check_room(const PrepareRequest& request) const {
+  if (std::ssize(plans_) + std::ssize(bad_plans_) >= kMaxPrepared) {
     throw Error(Code::kQuota, "a session holds at most " + std::to_string(kMaxPrepared) +
                                   " programs; open another session");
   }
-  const auto bytes = static_cast<std::int64_t>(request.graph.size() + request.sites.size());
+  const std::int64_t bytes = std::ssize(request.graph) + std::ssize(request.sites);
   if (bytes > kMaxPreparedBytes - prepared_bytes_) {
     throw Error(Code::kQuota, "the programs of a session hold at most " +
                                   std::to_string(kMaxPreparedBytes >> 20) +
                                   " MiB together; open another session");
   }
-  try {
-    auto plan = make_plan(parts_.party, driver_, request.digest, request.graph, request.sites);
-    if (!plan->takes_part) {
-      throw Error(Code::kInvalid, "this program has no part at " + parts_.party);
-    }
-    plans_.emplace(request.digest, std::move(plan));
-    prepared_bytes_ += bytes;
-  } catch (const Error& error) {
-    // Runs of it are on their way already: they fail with this error.
-    bad_plans_.insert_or_assign(request.digest, error.at_party(parts_.party));
-    throw;
-  }
-  return encode(Nothing{});
 }
 
 void WorkerSession::begin_run(const Header& header, std::uint64_t task) {
@@ -373,6 +387,8 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
     }
     std::map<std::string, std::shared_ptr<Lane>> lanes;
     for (const std::string& peer : plan.others) lanes[peer] = lane_to(peer);
+    // A cancel before the last of them was made did not reach it.
+    if (cancelled_) throw Error(Code::kCancelled, "the run was cancelled before it began");
     RunReply reply;
     Task task(parts_, plan, std::move(info), lanes);
     for (TaskOutput& output : task.run(inputs)) {
@@ -384,8 +400,6 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
     ++parts_.counters.runs;
     note_uses(task, reply);
     return encode(reply);
-    // A cancel before the last of them was made did not reach it.
-    if (cancelled_) throw Error(Code::kCancelled, "the run was cancelled before it began");
   } catch (const Error& error) {
     const Error told = of_run(error);
     fail_run(plan, request, told);
@@ -514,6 +528,7 @@ Slice WorkerSession::receive_put(const Header& header, std::int64_t bytes) {
   std::shared_ptr<Lane> lane;
   {
     const std::lock_guard lock(mutex_);
+    if (closed_) throw Error(Code::kSessionOver, "this session is over");
     if (sequence < process_from_) throw replaced();
     lane = parts_.link->lane(put_lane_id_, driver_link());
     receiving_put_ = sequence;
@@ -528,7 +543,6 @@ Slice WorkerSession::receive_put(const Header& header, std::int64_t bytes) {
   const Receiving receiving{*this};
   const WaitBoard::Pin pin(
       parts_.waits, {parts_.party, "the driver", "put data", session_hex(id_), 0, "put", {}, 0});
-    if (closed_) throw Error(Code::kSessionOver, "this session is over");
   Message message =
       lane->recv({sequence, 0, 0}, bytes, std::chrono::steady_clock::now() + kPutTimeout);
   lane->finish(sequence);

@@ -104,6 +104,7 @@ class WorkerSession {
   void work();
   void execute(const Header& header, std::string_view request);
   std::string prepare(std::string_view metadata);
+  void check_room(const PrepareRequest& request) const;  // for one more program
   std::string run(const Header& header, std::string_view metadata);
   // From here on cancel() finds the task. Errors: kCancelled when it has come before.
   void begin_run(const Header& header, std::uint64_t task);
@@ -161,6 +162,7 @@ class WorkerSession {
   std::unordered_map<Digest, std::unique_ptr<Plan>> plans_;
   std::unordered_map<Digest, Error> bad_plans_;
   std::int64_t prepared_bytes_ = 0;
+  std::int64_t prepared_types_ = 0;
   std::uint64_t last_task_ = 0;
   std::string outbox_;
   std::thread thread_;

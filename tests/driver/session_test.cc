@@ -290,6 +290,38 @@ TEST_CASE("Session: one program too many for a worker left the other parties wai
   CHECK(session.fetch(refs.back()).tensor().as<std::int64_t>()[0] == kMaxPrepared - 1);
 }
 
+TEST_CASE(
+    "Session: small programs of many wide tables are refused before their types fill memory") {
+  const auto world = simulated_world(alice_and_bob());
+  Session session = world->connect();
+  TableType wide{{}, kUnknown};
+  for (int i = 0; i < 4000; ++i) wide.columns.push_back({"c" + std::to_string(i), DType::kU8});
+  std::vector<PreparedPtr> programs;
+  for (int i = 0; i < 4; ++i) {
+    Graph graph;
+    graph.name = "wide";
+    graph.inputs = {{"t", Type{wide, "alice"}},
+                    {"m", Type{TensorType{DType::kBool, {kUnknown}}, "alice"}}};
+    for (int k = 0; k < 350; ++k) graph.ops.push_back({"filter", "alice", {0, 1}, {}, {}});
+    graph.outputs.push_back({"out" + std::to_string(i), 2});
+    programs.push_back(prepare(std::move(graph)));
+  }
+  std::int64_t taken = 0;
+  const Error error = error_of([&] {
+    for (const PreparedPtr& program : programs) {
+      std::map<std::string, Ref> none;
+      for (const GraphInput& input : program->graph.inputs) {
+        none[input.name] = Ref(RefFacts{.uri = Uri::fresh(), .type = input.type}, nullptr);
+      }
+      session.run(program, none);
+      taken += program->verified.own_bytes();
+    }
+  });
+  CHECK(error.code() == Code::kQuota);
+  CHECK(taken > 0);
+  CHECK(taken <= kMaxPreparedTypes);
+}
+
 TEST_CASE("Session: programs of too many bytes are refused before any party hears of the run") {
   const auto world = simulated_world(alice_and_bob());
   Session session = world->connect();

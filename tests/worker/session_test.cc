@@ -160,3 +160,17 @@ TEST_CASE("WorkerSession: lanes made after close() were never closed") {
   CHECK(scene.session->conn() == 0);
   CHECK(scene.link.lanes == before);
 }
+
+TEST_CASE("WorkerSession: a run of a program that found no room said it was not prepared") {
+  Scene scene;
+  std::uint64_t last = 0;
+  Graph graph;
+  for (std::int64_t i = 0; i < 20; ++i) {
+    graph = number_graph(false);
+    graph.ops[0].attrs["value"] = Tensor::of<std::int64_t>({8000}, std::vector(8000, i));
+    for (int k = 0; k < 14; ++k) graph.ops.push_back(graph.ops[0]);
+    last = scene.prepare(graph);
+  }
+  CHECK(scene.end_of(last).code() == Code::kQuota);
+  CHECK(scene.end_of(scene.ask(Kind::kRun, scene.run_of(graph, 1))).code() == Code::kQuota);
+}
