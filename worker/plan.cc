@@ -4,6 +4,7 @@
 #include <set>
 
 #include "protocol/graph_bytes.h"
+#include "worker/task_memory.h"
 
 namespace curia {
 namespace {
@@ -27,10 +28,12 @@ void note_last_uses(const std::vector<Op>& ops, const std::vector<ValueId>& resu
 constexpr std::int64_t kQuickOps = 16;
 constexpr std::int64_t kQuickBytes = 64 << 10;
 
+// The types tell how much work and memory the ops are only where they tell every size.
 bool is_quick(const Plan& plan) {
   if (!plan.others.empty() || plan.verified.ops > kQuickOps || plan.result_bytes > kQuickBytes) {
     return false;
   }
+  if (std::ranges::any_of(plan.verified.body.types, TaskMemory::concerns)) return false;
   for (const External& external : plan.outside) {
     if (external.kind != External::Kind::kInput || !external.type.is_tensor()) return false;
     const std::int64_t bytes = byte_count(external.type.tensor());

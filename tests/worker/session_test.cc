@@ -174,3 +174,19 @@ TEST_CASE("WorkerSession: a run of a program that found no room said it was not 
   CHECK(scene.end_of(last).code() == Code::kQuota);
   CHECK(scene.end_of(scene.ask(Kind::kRun, scene.run_of(graph, 1))).code() == Code::kQuota);
 }
+
+TEST_CASE("Plan: what takes more than its types tell is never quick") {
+  const auto quick = [](const char* op, const std::vector<ValueId>& operands,
+                        std::map<std::string, Attr> attrs) {
+    Graph graph;
+    graph.inputs.push_back({"keys", parse_type("u8[8192] @alice")});
+    graph.ops.push_back(
+        {"make_table", "alice", {0}, {{"names", std::vector<std::string>{"k"}}}, {}});
+    graph.ops.push_back({op, "alice", operands, std::move(attrs), {}});
+    graph.outputs.push_back({"out", 2});
+    const std::string bytes = encode_graph(graph);
+    return make_plan("alice", "dora", program_digest(bytes), bytes, "")->quick;
+  };
+  CHECK(quick("column", {1}, {{"name", std::string("k")}}));
+  CHECK_FALSE(quick("join", {1, 1}, {{"on", std::vector<std::string>{"k"}}}));
+}
