@@ -1,0 +1,5 @@
+#include "examples/auction.h"
+
+int main(int argc, char** argv) {
+  return curia::example_main(curia::auction_example(), argc, argv);
+}
