@@ -264,7 +264,7 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
 DescribeReply Session::describe(const Ref& ref) {
   DescribeRequest request;
   request.uri = ref.uri().str();
-  request.after = state_->connection.last_sequence(ref.party());
+  request.after = state_->connection.last_sequence(ref.parties()[0]);
   return decode<DescribeReply>(
       state_->connection.call(ref.parties()[0], Kind::kDescribe, encode(request), kQueryTimeout));
 }

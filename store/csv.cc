@@ -174,7 +174,11 @@ void append_cell(std::string& out, const Tensor& tensor, std::int64_t row) {
   if (std::is_floating_point_v<T> && value != value) {
     out += "nan";  // without its sign
   } else {
+    const std::size_t begin = out.size();
     append_number(out, value);
+    // A column of whole floats is read back as one of floats.
+    const bool whole = out.find_first_not_of("-0123456789", begin) == std::string::npos;
+    if (std::is_floating_point_v<T> && whole) out += ".0";
   }
 }
 

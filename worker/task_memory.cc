@@ -83,6 +83,7 @@ TaskMemory::TaskMemory(Backend& backend)
 TaskMemory::~TaskMemory() { release(); }
 
 bool TaskMemory::concerns(const Type& type) {
+  if (type.is_secret()) return false;
   if (type.is_tensor()) return byte_count(type.tensor()) == kUnknown;
   const TableType& table = type.table();
   return table.rows == kUnknown || std::ranges::any_of(table.columns, [](const ColumnType& column) {

@@ -363,15 +363,16 @@ TEST_CASE("Secret attack: no share and no mask is ever seen twice, also after an
     for (const auto& [name, ref] : session.run(program)) kept.push_back(ref);
     session.wait();
     if (run % 2 == 0) continue;
-    // A run that fails after the members have shared and multiplied: two tables at alice turn out
-    // to have different lengths.
+    // A run that fails after the members have shared and multiplied: what alice is to share next
+    // cannot be computed, since two columns turn out to have different lengths.
     Program failing("again");
     const Device same = failing.device("abc", kMembers);
     const Array b = secret_of(failing, same, "alice");
     failing.output("product", b * b);
     const Array rows = failing.dataset({"x", parse_type("table[4]{v:f64} @alice")});
     const Array v = rows.column("v");
-    failing.output("wrong", rows.filter(v > 0).column("v") + rows.filter(v > 1).column("v"));
+    const Array lengths = rows.filter(v > 0).column("v") + rows.filter(v > 1).column("v");
+    failing.output("wrong", sum(lengths).to(same));
     session.run(failing);
     CHECK_THROWS_AS(session.wait(), Error);
   }

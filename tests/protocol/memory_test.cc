@@ -28,7 +28,8 @@ ValueId chain(Ops& ops, ValueId from, int length) {
 // is alive; loops run a few rounds, and branches go any way.
 class Runner {
  public:
-  Runner(const Graph& graph, Random& random) : random_(random), verified_(verify(graph)) {
+  Runner(const Graph& graph, Random& random)
+      : graph_(graph), random_(random), verified_(verify(graph)) {
     Values values;
     for (const GraphInput& input : graph.inputs) values.push_back(make(input.type));
     const Values inputs = values;
@@ -43,15 +44,21 @@ class Runner {
  private:
   struct Memory {
     Memory(Runner& owner, const Type& type)
-        : runner(owner), device(type.device), bytes(held_bytes(type)) {
-      std::int64_t& most = runner.peak[device];
-      most = std::max(most, runner.now_[device] += bytes);
+        : runner(owner),
+          parties(holders(owner.graph_.devices, type.device)),
+          bytes(held_bytes(type)) {
+      for (const std::string& party : parties) {
+        std::int64_t& most = runner.peak[party];
+        most = std::max(most, runner.now_[party] += bytes);
+      }
     }
-    ~Memory() { runner.now_[device] -= bytes; }
+    ~Memory() {
+      for (const std::string& party : parties) runner.now_[party] -= bytes;
+    }
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
     Runner& runner;
-    const std::string device;
+    const std::vector<std::string> parties;
     const std::int64_t bytes;
   };
   using Value = std::vector<std::shared_ptr<Memory>>;  // a part of a value keeps the whole
@@ -68,7 +75,9 @@ class Runner {
       const Op& op = ops[i];
       const std::size_t first = typed.ops[i].first_result;
       Values made = run(op, typed, typed.ops[i], values);
-      if (op.name == "transfer") sent.push_back(values[op.operands[0]]);
+      if (op.name == "transfer" || op.name == "share" || op.name == "reveal") {
+        sent.push_back(values[op.operands[0]]);
+      }
       for (std::size_t r = 0; r < made.size(); ++r) {
         const auto id = static_cast<ValueId>(first + r);
         const bool used =
@@ -125,6 +134,7 @@ class Runner {
     return state;
   }
 
+  const Graph& graph_;
   Random& random_;
   const Verified verified_;
   std::map<std::string, std::int64_t> now_;

@@ -199,7 +199,7 @@ TEST_CASE("Csv: a table written as text") {
   t.columns = {{"b", Tensor::of({2}, std::span<const bool>(std::array{true, false}))},
                {"x", Tensor::of<double>({2}, std::vector<double>{1, -std::nan("")})},
                {"s", StringColumn::of({"a\"b", ""})}};
-  CHECK(write_csv(t) == "b,x,s\ntrue,1,\"a\"\"b\"\nfalse,nan,\n");
+  CHECK(write_csv(t) == "b,x,s\ntrue,1.0,\"a\"\"b\"\nfalse,nan,\n");
   Table single;
   single.rows = 2;
   single.columns = {{"s", StringColumn::of({"", "x"})}};
