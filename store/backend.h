@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,10 +40,22 @@ struct ObjectMeta {
 // says nothing about the other.
 enum class Account : std::uint8_t { kOpen, kHidden };
 
+// What every object counts beyond its bytes, so that empty ones and failures have a limit too.
+inline constexpr std::int64_t kObjectOverhead = 512;
+
 struct Object {
   ValuePtr value;
   std::shared_ptr<const ObjectMeta> meta;
   std::int64_t version = 0;  // 1 for the first put under a key, then one more each
+  // Keeps its memory counted for as long as somebody may use it, also when it is erased meanwhile.
+  std::shared_ptr<const void> charge;
+};
+
+// Whose objects.
+struct Owner {
+  std::string principal;
+  SessionId session{};
+  auto operator<=>(const Owner&) const = default;
 };
 
 struct Entry {
@@ -55,9 +66,14 @@ struct Entry {
 };
 
 struct AccountStats {
-  std::int64_t bytes = 0;           // of the objects
+  std::int64_t bytes = 0;           // of the objects, and of erased ones that are in use
+  std::int64_t objects = 0;         // that have these bytes
   std::int64_t reserved_bytes = 0;  // promised, not yet put
   std::int64_t quota_bytes = 0;     // 0: no quota
+
+  std::int64_t left() const {
+    return quota_bytes - bytes - objects * kObjectOverhead - reserved_bytes;
+  }
 };
 
 struct BackendStats {
@@ -87,14 +103,13 @@ class Backend {
 
   // False where there was none.
   virtual bool erase(const std::string& key) = 0;
-  // Erases all for which `which` is true; returns how many.
-  virtual std::int64_t erase_if(const std::function<bool(const Entry&)>& which) = 0;
+  // Erases all of an owner; returns how many. What is put meanwhile may stay.
+  virtual std::int64_t erase_all(const Owner& owner) = 0;
 
-  // In order of keys: at most `limit` that begin with `prefix`, come after `after`, and for which
-  // `which` is true.
-  virtual std::vector<Entry> list(std::string_view prefix, std::string_view after,
-                                  std::int64_t limit,
-                                  const std::function<bool(const Entry&)>& which) const = 0;
+  // In order of keys: at most `limit` of the owner's that begin with `prefix` and come after
+  // `after`. Takes time for those it returns, however many there are.
+  virtual std::vector<Entry> list(const Owner& owner, std::string_view prefix,
+                                  std::string_view after, std::int64_t limit) const = 0;
 
   // Sets memory aside before it is allocated. Errors: kQuota. Every reserve() is followed by one
   // unreserve() of the same size, when the value was put or given up.

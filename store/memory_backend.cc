@@ -1,6 +1,5 @@
 #include "store/memory_backend.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "protocol/memory.h"
@@ -23,54 +22,105 @@ Account account_for(const ObjectMeta& meta) {
   return meta.hidden ? Account::kHidden : Account::kOpen;
 }
 
+Owner owner_of(const ObjectMeta& meta) { return {meta.principal, meta.session}; }
+
+constexpr int kErasedAtOnce = 1024;  // then others get their turn
+
 }  // namespace
 
-AccountStats& MemoryBackend::account_of(const Object& object) {
-  return account(account_for(*object.meta));
+// What is counted. Owned by the backend and by all charges: somebody may hold an object for longer
+// than the backend lives.
+struct MemoryBackend::Books {
+  mutable std::mutex mutex;
+  AccountStats open;
+  AccountStats hidden;
+
+  AccountStats& account(Account which) { return which == Account::kOpen ? open : hidden; }
+
+  // REQUIRES: mutex held. The messages say nothing of what others hold here.
+  void check_quota(Account which, std::int64_t more) {
+    const AccountStats& held = account(which);
+    if (held.quota_bytes == 0 || more <= held.left()) return;
+    if (which == Account::kHidden) {
+      throw Error(Code::kQuota,
+                  "memory quota: no room for a result whose size depends on the data; release such "
+                  "results, or raise hidden_quota_mib");
+    }
+    throw Error(Code::kQuota, "memory quota: " + std::to_string(more) +
+                                  " bytes wanted, less left of " +
+                                  std::to_string(held.quota_bytes) +
+                                  "; release objects, or raise memory_quota_mib");
+  }
+};
+
+// What one object counts. Owned by the object and its copies.
+struct MemoryBackend::Charge {
+  // freed: what goes when this comes. Errors: kQuota.
+  Charge(std::shared_ptr<Books> in, Account which, std::int64_t size, const Charge* freed)
+      : books(std::move(in)), account(which), bytes(size) {
+    const std::lock_guard lock(books->mutex);
+    std::int64_t more = bytes + kObjectOverhead;
+    if (freed != nullptr && freed->account == account) more -= freed->bytes + kObjectOverhead;
+    books->check_quota(account, more);
+    AccountStats& held = books->account(account);
+    held.bytes += bytes;
+    ++held.objects;
+  }
+  ~Charge() {
+    const std::lock_guard lock(books->mutex);
+    AccountStats& held = books->account(account);
+    held.bytes -= bytes;
+    --held.objects;
+  }
+  Charge(const Charge&) = delete;
+  Charge& operator=(const Charge&) = delete;
+
+  const std::shared_ptr<Books> books;
+  const Account account;
+  const std::int64_t bytes;
+};
+
+MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota)
+    : books_(std::make_shared<Books>()) {
+  books_->open.quota_bytes = open_quota;
+  books_->hidden.quota_bytes = hidden_quota;
 }
 
-// The messages say nothing of what others hold here.
-void MemoryBackend::check_quota(Account which, std::int64_t more) {
-  const AccountStats& held = account(which);
-  if (held.quota_bytes == 0 || more <= held.quota_bytes - held.bytes - held.reserved_bytes) return;
-  if (which == Account::kHidden) {
-    throw Error(Code::kQuota,
-                "memory quota: no room for a result whose size depends on the data; release such "
-                "results, or raise hidden_quota_mib");
-  }
-  throw Error(Code::kQuota, "memory quota: " + std::to_string(more) +
-                                " bytes wanted, less left of " + std::to_string(held.quota_bytes) +
-                                "; release objects, or raise memory_quota_mib");
-}
+MemoryBackend::~MemoryBackend() = default;
 
 std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
                                 std::shared_ptr<const ObjectMeta> meta,
                                 std::int64_t expected_version) {
   const std::int64_t bytes = counted_bytes(*value, *meta);
-  const Account which = account_for(*meta);
+  const Account account = account_for(*meta);
+  const Owner owner = owner_of(*meta);
   Object replaced;  // freed after the lock
   const std::lock_guard lock(mutex_);
-  if (expected_version == 0) {
-    check_quota(which, bytes);
-    const auto [at, added] = objects_.try_emplace(key);
-    if (!added) {
-      throw Error(Code::kImmutable, "an object with this URI exists already; use another URI");
-    }
-    at->second = {std::move(value), std::move(meta), 1};
-    account(which).bytes += bytes;
-    return 1;
-  }
-  const auto at = objects_.find(key);
-  const std::int64_t found = at == objects_.end() ? 0 : at->second.version;
+  const auto before = objects_.find(key);
+  const std::int64_t found = before == objects_.end() ? 0 : before->second.version;
   if (found != expected_version) {
-    throw Error(Code::kImmutable, "expected version " + std::to_string(expected_version) +
-                                      " of the object, found " + std::to_string(found));
+    throw Error(Code::kImmutable, expected_version == 0
+                                      ? "an object with this URI exists already; use another URI"
+                                      : "expected version " + std::to_string(expected_version) +
+                                            " of the object, found " + std::to_string(found));
   }
-  const std::int64_t before = counted_bytes(*at->second.value, *at->second.meta);
-  check_quota(which, account_for(*at->second.meta) == which ? bytes - before : bytes);
-  account_of(at->second).bytes -= before;
-  account(which).bytes += bytes;
-  replaced = std::exchange(at->second, {std::move(value), std::move(meta), found + 1});
+  // What somebody reads stays in memory beside the new one.
+  const Charge* freed = nullptr;
+  if (found != 0 && before->second.charge.use_count() == 1) {
+    freed = static_cast<const Charge*>(before->second.charge.get());
+  }
+  auto charge = std::make_shared<const Charge>(books_, account, bytes, freed);
+  const auto [at, added] = objects_.try_emplace(key);
+  const bool moves = !added && owner_of(*at->second.meta) != owner;
+  try {
+    if (added || moves) keys_[owner].insert(at->first);
+  } catch (...) {
+    if (added) objects_.erase(at);
+    throw;
+  }
+  if (moves) drop_key(*at);
+  replaced =
+      std::exchange(at->second, {std::move(value), std::move(meta), found + 1, std::move(charge)});
   return found + 1;
 }
 
@@ -91,68 +141,79 @@ std::optional<Entry> MemoryBackend::describe(const std::string& key) const {
   return at == objects_.end() ? std::nullopt : std::optional(entry_of(key, at->second));
 }
 
+void MemoryBackend::drop_key(const Objects::value_type& entry) {
+  const auto keys = keys_.find(owner_of(*entry.second.meta));
+  keys->second.erase(entry.first);
+  if (keys->second.empty()) keys_.erase(keys);
+}
+
+MemoryBackend::Objects::node_type MemoryBackend::take(Objects::iterator at) {
+  drop_key(*at);
+  return objects_.extract(at);
+}
+
 bool MemoryBackend::erase(const std::string& key) {
-  std::unordered_map<std::string, Object>::node_type removed;  // freed after the lock
+  Objects::node_type removed;  // freed after the lock
   const std::lock_guard lock(mutex_);
-  removed = objects_.extract(key);
-  if (removed.empty()) return false;
-  const Object& object = removed.mapped();
-  account_of(object).bytes -= counted_bytes(*object.value, *object.meta);
+  const auto at = objects_.find(key);
+  if (at == objects_.end()) return false;
+  removed = take(at);
   return true;
 }
 
-std::int64_t MemoryBackend::erase_if(const std::function<bool(const Entry&)>& which) {
-  std::vector<Object> removed;
-  {
+std::int64_t MemoryBackend::erase_all(const Owner& owner) {
+  std::int64_t count = 0;
+  for (bool more = true; more;) {
+    std::vector<Objects::node_type> removed;  // freed after the lock
     const std::lock_guard lock(mutex_);
-    for (auto at = objects_.begin(); at != objects_.end();) {
-      const Entry entry = entry_of(at->first, at->second);
-      if (!which(entry)) {
-        ++at;
-        continue;
-      }
-      account_of(at->second).bytes -= entry.bytes;
-      removed.push_back(std::move(at->second));
-      at = objects_.erase(at);
+    while (std::ssize(removed) < kErasedAtOnce) {
+      const auto keys = keys_.find(owner);
+      more = keys != keys_.end() && !keys->second.empty();
+      if (!more) break;
+      removed.push_back(take(objects_.find(std::string(keys->second.first()))));
     }
+    count += std::ssize(removed);
   }
-  return static_cast<std::int64_t>(removed.size());
+  return count;
 }
 
-std::vector<Entry> MemoryBackend::list(std::string_view prefix, std::string_view after,
-                                       std::int64_t limit,
-                                       const std::function<bool(const Entry&)>& which) const {
+std::vector<Entry> MemoryBackend::list(const Owner& owner, std::string_view prefix,
+                                       std::string_view after, std::int64_t limit) const {
   std::vector<Entry> entries;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, object] : objects_) {
-      if (!key.starts_with(prefix) || key <= after) continue;
-      Entry entry = entry_of(key, object);
-      if (which(entry)) entries.push_back(std::move(entry));
-    }
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.key < b.key; });
-  if (static_cast<std::int64_t>(entries.size()) > limit) {
-    entries.resize(static_cast<std::size_t>(limit));
-  }
+  const std::lock_guard lock(mutex_);
+  const auto keys = keys_.find(owner);
+  if (keys == keys_.end()) return entries;
+  const bool begin = after < prefix;
+  keys->second.visit(begin ? prefix : after, !begin, [&](std::string_view key) {
+    if (!key.starts_with(prefix) || std::ssize(entries) >= limit) return false;
+    const auto object = objects_.find(std::string(key));
+    entries.push_back(entry_of(object->first, object->second));
+    return true;
+  });
   return entries;
 }
 
 void MemoryBackend::reserve(Account which, std::int64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  check_quota(which, bytes);
-  account(which).reserved_bytes += bytes;
+  const std::lock_guard lock(books_->mutex);
+  books_->check_quota(which, bytes);
+  books_->account(which).reserved_bytes += bytes;
 }
 
 void MemoryBackend::unreserve(Account which, std::int64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  account(which).reserved_bytes -= bytes;
+  const std::lock_guard lock(books_->mutex);
+  books_->account(which).reserved_bytes -= bytes;
 }
 
 BackendStats MemoryBackend::stats() const {
-  const std::lock_guard lock(mutex_);
-  return {static_cast<std::int64_t>(objects_.size()), open_, hidden_};
+  BackendStats stats;
+  {
+    const std::lock_guard lock(mutex_);
+    stats.objects = std::ssize(objects_);
+  }
+  const std::lock_guard lock(books_->mutex);
+  stats.open = books_->open;
+  stats.hidden = books_->hidden;
+  return stats;
 }
 
 }  // namespace curia

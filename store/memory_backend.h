@@ -1,21 +1,22 @@
-// mem://: objects in memory, with a quota that is enforced before anything is allocated.
-// Thread: any (one mutex; values are shared, never copied).
+// mem://: objects in memory, with quotas that are enforced before anything is allocated.
+// Thread: any (one mutex for the objects, one for what they count; values are shared, never
+// copied).
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <unordered_map>
 
 #include "store/backend.h"
+#include "store/key_index.h"
 
 namespace curia {
 
 class MemoryBackend : public Backend {
  public:
   // Quotas of the two accounts; 0: none.
-  MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota) {
-    open_.quota_bytes = open_quota;
-    hidden_.quota_bytes = hidden_quota;
-  }
+  MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota);
+  ~MemoryBackend() override;
 
   std::string_view scheme() const override { return "mem"; }
   std::int64_t put(const std::string& key, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
@@ -24,23 +25,27 @@ class MemoryBackend : public Backend {
   bool exists(const std::string& key) const override;
   std::optional<Entry> describe(const std::string& key) const override;
   bool erase(const std::string& key) override;
-  std::int64_t erase_if(const std::function<bool(const Entry&)>& which) override;
-  std::vector<Entry> list(std::string_view prefix, std::string_view after, std::int64_t limit,
-                          const std::function<bool(const Entry&)>& which) const override;
+  std::int64_t erase_all(const Owner& owner) override;
+  std::vector<Entry> list(const Owner& owner, std::string_view prefix, std::string_view after,
+                          std::int64_t limit) const override;
   void reserve(Account account, std::int64_t bytes) override;
   void unreserve(Account account, std::int64_t bytes) override;
   BackendStats stats() const override;
 
  private:
-  // REQUIRES for these: mutex_ held.
-  AccountStats& account(Account which) { return which == Account::kOpen ? open_ : hidden_; }
-  AccountStats& account_of(const Object& object);
-  void check_quota(Account which, std::int64_t more);
+  struct Books;
+  struct Charge;
+  using Objects = std::unordered_map<std::string, Object>;
 
+  // REQUIRES for these: mutex_ held.
+  void drop_key(const Objects::value_type& entry);
+  // The node's object goes with the caller, after the lock.
+  Objects::node_type take(Objects::iterator at);
+
+  const std::shared_ptr<Books> books_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Object> objects_;
-  AccountStats open_;
-  AccountStats hidden_;
+  Objects objects_;
+  std::map<Owner, KeyIndex> keys_;  // of objects_
 };
 
 }  // namespace curia

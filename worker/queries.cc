@@ -160,10 +160,8 @@ void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
   } else {
     const std::string after =
         request.after.empty() ? "" : std::string(Uri::parse(request.after).rest());
-    const auto entries =
-        parts_.store->backend("mem").list("", after, kListPage + 1, [&session](const Entry& entry) {
-          return entry.meta->principal == session->driver() && entry.meta->session == session->id();
-        });
+    const auto entries = parts_.store->backend("mem").list({session->driver(), session->id()}, "",
+                                                           after, kListPage + 1);
     for (const Entry& entry : entries) {
       if (!add_entry(answer, bytes,
                      {"mem://" + entry.key, entry.meta->type, entry.meta->label->str()})) {

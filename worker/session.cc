@@ -258,9 +258,7 @@ void WorkerSession::work() {
   for (auto& [uri, list] : waiters) {
     for (auto& [fence, ready] : list) ready(std::nullopt);
   }
-  parts_.store->backend("mem").erase_if([this](const Entry& entry) {
-    return entry.meta->principal == driver_ && entry.meta->session == id_;
-  });
+  parts_.store->backend("mem").erase_all({driver_, id_});
   finished_ = true;
 }
 

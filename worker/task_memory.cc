@@ -159,7 +159,7 @@ std::int64_t TaskMemory::left() const {
   const std::lock_guard lock(account_->mutex);
   const AccountStats stats = account_->backend->stats().hidden;
   if (stats.quota_bytes == 0) return std::numeric_limits<std::int64_t>::max();
-  return std::max<std::int64_t>(0, stats.quota_bytes - stats.bytes - stats.reserved_bytes);
+  return std::max<std::int64_t>(0, stats.left());
 }
 
 void TaskMemory::release() {

@@ -21,8 +21,6 @@ Code code_of(const std::function<void()>& work) {
   return Code::kFailed;
 }
 
-const auto kAll = [](const Entry&) { return true; };
-
 }  // namespace
 
 ValuePtr contract_value(std::int64_t elements, double first) {
@@ -108,7 +106,7 @@ void check_backend_contract(const MakeBackend& make) {
   }
 
   SUBCASE("the quota is enforced before anything changes") {
-    const std::int64_t fits = kContractQuota / 8;
+    const std::int64_t fits = (kContractQuota - kObjectOverhead) / 8;
     CHECK(code_of([&] {
             backend->put("k", contract_value(fits + 1, 1), contract_meta("dora"), 0);
           }) == Code::kQuota);
@@ -130,7 +128,44 @@ void check_backend_contract(const MakeBackend& make) {
     CHECK_NOTHROW(backend->put("k", contract_value(1, 1), contract_meta("dora"), 0));
   }
 
-  SUBCASE("a list is in order of keys, in pages, by prefix and by choice") {
+  SUBCASE("objects without bytes, and failures, had no limit") {
+    std::int64_t stored = 0;
+    const auto fill = [&] {
+      for (; stored < 1'000'000; ++stored) {
+        ValuePtr value = contract_value(0, 0);
+        if (stored % 2 == 0) value = std::make_shared<const Value>(Error(Code::kFailed, "it"));
+        auto meta = std::make_shared<ObjectMeta>(*contract_meta("dora"));
+        meta->label = std::make_shared<const Label>();
+        backend->put(std::to_string(stored), value, meta, 0);
+      }
+    };
+    CHECK(code_of(fill) == Code::kQuota);
+    CHECK(stored <= kContractQuota / kObjectOverhead);
+    CHECK(backend->stats().objects == stored);
+    backend->erase("0");
+    CHECK_NOTHROW(backend->put("k", contract_value(0, 0), contract_meta("dora"), 0));
+  }
+
+  SUBCASE("memory that is in use counts after its object is gone") {
+    const std::int64_t fits = (kContractQuota - kObjectOverhead) / 8;
+    backend->put("k", contract_value(fits, 1), contract_meta("dora"), 0);
+    auto held = backend->get("k");
+    CHECK(backend->erase("k"));
+    CHECK(backend->stats().objects == 0);
+    CHECK(backend->stats().open.bytes == fits * 8);
+    CHECK(code_of([&] { backend->put("k", contract_value(1, 1), contract_meta("dora"), 0); }) ==
+          Code::kQuota);
+    held.reset();
+    CHECK(backend->stats().open.bytes == 0);
+    backend->put("k", contract_value(fits, 1), contract_meta("dora"), 0);
+    CHECK(backend->put("k", contract_value(fits, 2), contract_meta("dora"), 1) == 2);
+    held = backend->get("k");
+    CHECK(code_of([&] { backend->put("k", contract_value(fits, 3), contract_meta("dora"), 2); }) ==
+          Code::kQuota);
+    CHECK(first_of(*backend->get("k")) == 2);
+  }
+
+  SUBCASE("a list is in order of keys, in pages, by prefix and owner") {
     for (const char* key : {"b/2", "a/1", "b/1", "b/3", "c"}) {
       backend->put(key, contract_value(1, 1), contract_meta(key[0] == 'b' ? "dora" : "mallory"), 0);
     }
@@ -139,15 +174,23 @@ void check_backend_contract(const MakeBackend& make) {
       for (const Entry& entry : entries) text += entry.key + " ";
       return text;
     };
-    CHECK(keys(backend->list("", "", 10, kAll)) == "a/1 b/1 b/2 b/3 c ");
-    CHECK(keys(backend->list("b/", "", 2, kAll)) == "b/1 b/2 ");
-    CHECK(keys(backend->list("b/", "b/2", 2, kAll)) == "b/3 ");
-    CHECK(keys(backend->list("", "", 10, [](const Entry& entry) {
-            return entry.meta->principal == "mallory";
-          })) == "a/1 c ");
-    CHECK(backend->erase_if([](const Entry& entry) { return entry.meta->principal == "dora"; }) ==
-          3);
-    CHECK(keys(backend->list("", "", 10, kAll)) == "a/1 c ");
+    const Owner dora{"dora", {}};
+    const Owner mallory{"mallory", {}};
+    CHECK(keys(backend->list(dora, "", "", 10)) == "b/1 b/2 b/3 ");
+    CHECK(keys(backend->list(mallory, "", "", 10)) == "a/1 c ");
+    CHECK(keys(backend->list(mallory, "", "", 1)) == "a/1 ");
+    CHECK(keys(backend->list(mallory, "b/", "", 10)) == "");
+    CHECK(keys(backend->list(dora, "b/", "", 2)) == "b/1 b/2 ");
+    CHECK(keys(backend->list(dora, "b/", "b/2", 2)) == "b/3 ");
+    CHECK(keys(backend->list(dora, "b/2", "b/1", 2)) == "b/2 ");
+    CHECK(backend->list({"dora", {1}}, "", "", 10).empty());
+    CHECK(backend->erase_all(dora) == 3);
+    CHECK(backend->erase_all(dora) == 0);
+    CHECK(keys(backend->list(dora, "", "", 10)) == "");
+    CHECK(keys(backend->list(mallory, "", "", 10)) == "a/1 c ");
+    backend->put("c", contract_value(1, 1), contract_meta("dora"), 1);
+    CHECK(keys(backend->list(mallory, "", "", 10)) == "a/1 ");
+    CHECK(keys(backend->list(dora, "", "", 10)) == "c ");
     CHECK(backend->stats().open.bytes == 16);
   }
 

@@ -48,7 +48,7 @@ TEST_CASE("Reservation: gives back what it took, also when something fails") {
 }
 
 TEST_CASE("MemoryBackend: how full one account is says nothing about the other") {
-  MemoryBackend backend(1000, 1000);
+  MemoryBackend backend(1000 + 2 * kObjectOverhead, 1000 + 2 * kObjectOverhead);
   const auto value = [](std::int64_t bytes) {
     return std::make_shared<const Value>(Tensor::of<std::uint8_t>(
         {bytes}, std::vector<std::uint8_t>(static_cast<std::size_t>(bytes))));
@@ -62,12 +62,12 @@ TEST_CASE("MemoryBackend: how full one account is says nothing about the other")
   backend.put("open", value(900), meta(false), 0);
   backend.put("hidden", value(900), meta(true), 0);
   CHECK_THROWS_WITH_AS(backend.put("more", value(200), meta(false), 0),
-                       doctest::Contains("200 bytes wanted"), Error);
+                       doctest::Contains("712 bytes wanted"), Error);
   // Not even how many bytes were wanted.
-  CHECK_THROWS_WITH_AS(backend.reserve(Account::kHidden, 200),
+  CHECK_THROWS_WITH_AS(backend.reserve(Account::kHidden, 700),
                        doctest::Contains("whose size depends on the data"), Error);
   try {
-    backend.reserve(Account::kHidden, 200);
+    backend.reserve(Account::kHidden, 700);
   } catch (const Error& error) {
     CHECK(error.message().find_first_of("0123456789") == std::string::npos);
   }
@@ -76,4 +76,12 @@ TEST_CASE("MemoryBackend: how full one account is says nothing about the other")
   CHECK(backend.stats().hidden.bytes == 950);
   backend.erase("hidden");
   CHECK(backend.stats().hidden.bytes == 50);
+}
+
+TEST_CASE("MemoryBackend: who holds an object may outlive the backend") {
+  auto backend = std::make_unique<MemoryBackend>(0, 0);
+  backend->put("k", contract_value(3, 42), contract_meta("dora"), 0);
+  const auto held = backend->get("k");
+  backend.reset();
+  CHECK(held->value->tensor().as<double>()[0] == 42);
 }
