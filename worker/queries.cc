@@ -35,6 +35,17 @@ bool failed_openly(const Object& object) {
   return object.value->is_error() && object.meta->label->sources.empty();
 }
 
+// The link holds what it sends until it is acknowledged. Until then it counts against the quota,
+// whatever becomes of the object.
+std::vector<Slice> counted_until_sent(std::vector<Slice> parts, const Object& object) {
+  using Both = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
+  for (Slice& part : parts) {
+    const auto both = std::make_shared<const Both>(std::move(part.owner), object.charge);
+    part.owner = std::shared_ptr<const void>(both, part.data);
+  }
+  return parts;
+}
+
 DescribeReply description(const Object& object) {
   const ObjectMeta& meta = *object.meta;
   DescribeReply answer;
@@ -100,7 +111,7 @@ void Server::deliver(ConnId conn, const Header& header,
 void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
                                const Object& object) {
   const Value& value = *object.value;
-  const ValueBytes bytes = value.is_share() ? share_part_bytes(value.share()) : value_bytes(value);
+  ValueBytes bytes = value.is_share() ? share_part_bytes(value.share()) : value_bytes(value);
   FetchReply answer;
   answer.head = bytes.head;
   answer.bytes = static_cast<std::uint64_t>(bytes.bytes);
@@ -112,7 +123,8 @@ void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession&
                          static_cast<std::size_t>(part.size));
     }
   } else if (moved = session.begin_bulk(header.request); moved) {
-    session.driver_lane(LaneUse::kFetches, conn)->send({header.request, 0, 0}, Slice(), bytes.body);
+    session.driver_lane(LaneUse::kFetches, conn)
+        ->send({header.request, 0, 0}, Slice(), counted_until_sent(std::move(bytes.body), object));
   }
   if (moved && !object.meta->hidden) parts_.counters.bytes_to_driver += bytes.bytes;
   reply(conn, header, kReply, encode(answer));

@@ -92,11 +92,14 @@ TEST_CASE("Resources: a value that is released while it is fetched arrives whole
     CHECK(eventually([&] { return stat(watcher, "alice", "data_bytes_to_driver") > 0; }));
     session.release(ref);
     CHECK(eventually([&] { return stat(watcher, "alice", "objects") == 0; }));
+    // What is on its way is in memory.
+    CHECK(stat(watcher, "alice", "memory_bytes") == size * 8);
     world.data.freeze(Way::kBack, false);
   });
   const Value back = session.fetch(ref, Seconds(60));
   releaser.join();
   CHECK(same(back, values));
+  CHECK(eventually([&] { return stat(watcher, "alice", "memory_bytes") == 0; }));
   CHECK(error_of([&] { session.fetch(ref, Seconds(60)); }).code() == Code::kNotFound);
 }
 
