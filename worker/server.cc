@@ -43,6 +43,8 @@ void Server::on_frames(ConnId conn, const std::string& principal, Frames frames)
     return;
   }
   for (const Packet& packet : packets) {
+    // One that asked for more than it reads: the rest of its message would be work for nothing.
+    if (!control_.reachable(conn)) return;
     try {
       handle(conn, peer, packet);
     } catch (const Error& error) {

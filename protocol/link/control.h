@@ -71,6 +71,8 @@ class ControlServer : public ControlEndpoint {
  public:
   // Where clients connect: "tcp://127.0.0.1:41234" with the port the system chose.
   virtual std::string endpoint() const = 0;
+  // False when nothing that is sent to `conn` can arrive any more. Only from within a callback.
+  virtual bool reachable(ConnId conn) const = 0;
 };
 
 class ControlClient : public ControlEndpoint {

@@ -140,6 +140,7 @@ class MemoryControlServer : public ControlServer {
   void drop(ConnId conn) override { core_->drop(conn); }
   void wake() override { core_->loop.wake(); }
   std::string endpoint() const override { return endpoint_; }
+  bool reachable(ConnId conn) const override { return core_->remotes.contains(conn); }
 
  private:
   const std::shared_ptr<MemoryControlNetwork::State> network_;

@@ -58,6 +58,7 @@ class ZmqControlServer : public ControlServer {
   void drop(ConnId conn) override;
   void wake() override;
   std::string endpoint() const override;
+  bool reachable(ConnId conn) const override;
 
   // Replaces the known keys. When it returns, no further message of a key that is not among them
   // (or names another principal now) is taken; its connections are closed. Thread: any.

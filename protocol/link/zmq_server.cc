@@ -281,15 +281,19 @@ struct ZmqControlServer::Impl {
 
   // --- messages out
 
-  void send_now(ConnId conn, Frames frames) {
+  bool reachable(ConnId conn) const {
     const auto found = by_conn.find(conn);
-    if (found == by_conn.end() || found->second->over || found->second->dropped) {
+    return found != by_conn.end() && !found->second->over && !found->second->dropped;
+  }
+
+  void send_now(ConnId conn, Frames frames) {
+    if (!reachable(conn)) {
       ++counts.dropped_sends;
       return;
     }
     ++counts.sent_messages;
     unread = true;
-    Peer& peer = *found->second;
+    Peer& peer = *by_conn.at(conn);
     settle(peer, peer.outbox.send(router, peer.routing_id, std::move(frames)));
   }
 
@@ -355,6 +359,8 @@ void ZmqControlServer::drop(ConnId conn) {
 void ZmqControlServer::wake() { impl_->loop.wake(); }
 
 std::string ZmqControlServer::endpoint() const { return impl_->endpoint; }
+
+bool ZmqControlServer::reachable(ConnId conn) const { return impl_->reachable(conn); }
 
 void ZmqControlServer::set_principals(std::map<std::string, std::string> principals) {
   impl_->principals.replace(std::move(principals));
