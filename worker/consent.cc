@@ -42,7 +42,15 @@ struct Questions {
   }
 };
 
-void add_reason(std::string& refused, const std::string& reason) {
+// Reasons come from other workers and end in logs, in lines of their own.
+std::string one_line(std::string text) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+  std::replace_if(text.begin(), text.end(), is_control, '?');
+  return text;
+}
+
+void add_reason(std::string& refused, const std::string& given) {
+  const std::string reason = one_line(given);
   if (refused.find(reason) != std::string::npos) return;
   refused += (refused.empty() ? "" : "; ") + reason;
 }
@@ -69,6 +77,18 @@ std::string reason_of(const std::string& owner, const ConsentReply* reply, const
     if (reply->allowed[i] != 1) add_reason(refused, reply->reasons[i]);
   }
   return refused;
+}
+
+// What is wrong with the names in a question; "" where they are names.
+std::string bad_name(const ConsentItem& item) {
+  try {
+    check_name(item.source, "source");
+    check_name(item.recipient, "recipient");
+    if (!item.release.empty()) check_name(item.release, "release");
+  } catch (const Error& error) {
+    return error.message();
+  }
+  return "";
 }
 
 }  // namespace
@@ -130,7 +150,8 @@ ConsentReply answer_consent(const Parts& parts, const ConsentRequest& request) {
         item.source,  {item.programs.begin(), item.programs.end()}, item.recipient,
         item.release, {item.members.begin(), item.members.end()},   item.protocol};
     question.programs.insert(item.program);
-    std::string reason = refusal(parts.grants, parts.party, question, now);
+    std::string reason = bad_name(item);
+    if (reason.empty()) reason = refusal(parts.grants, parts.party, question, now);
     reply.allowed.push_back(reason.empty() ? 1 : 0);
     reply.reasons.push_back(std::move(reason));
   }

@@ -29,6 +29,11 @@ Error replaced() {
   return {Code::kSessionOver, "another process of the driver took over before the bytes came"};
 }
 
+void check_is_mem(const Uri& uri) {
+  if (uri.scheme() == "mem") return;
+  throw Error(Code::kInvalid, "outputs and puts are named mem://; save in the program for others");
+}
+
 Slice slice_of(const std::string& text) { return Slice::copy_of(std::string_view(text)); }
 
 }  // namespace
@@ -333,6 +338,17 @@ void WorkerSession::check_room(const PrepareRequest& request) const {
   }
 }
 
+void WorkerSession::check_outputs(const Plan& plan, const RunRequest& request) const {
+  std::set<std::string_view> names;
+  for (const std::uint32_t i : plan.outputs) {
+    const std::string& name = request.outputs[i];
+    check_is_mem(Uri::parse(name));
+    if (!names.insert(name).second) {
+      throw Error(Code::kInvalid, "two outputs of a run have the URI " + name);
+    }
+  }
+}
+
 void WorkerSession::begin_run(const Header& header, std::uint64_t task) {
   const std::lock_guard lock(mutex_);
   begun_task_ = running_task_ = task;
@@ -367,6 +383,7 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
   if (!outbox_.empty() && (!plan.others.empty() || plan.result_bytes > kQuickBytes)) flush();
   try {
     begin_run(header, request.task);
+    check_outputs(plan, request);
     std::vector<Object> inputs(request.inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const auto places = holders(plan.graph.devices, plan.graph.inputs[i].type.device);
@@ -478,10 +495,7 @@ void WorkerSession::store_failure(const Plan& plan, const RunRequest& request, c
 void WorkerSession::store(const std::string& uri_text, ValuePtr value,
                           std::shared_ptr<const ObjectMeta> meta) {
   const Uri uri = Uri::parse(uri_text);
-  if (uri.scheme() != "mem") {
-    throw Error(Code::kInvalid,
-                "outputs and puts are named mem://; save in the program for others");
-  }
+  check_is_mem(uri);
   put_result(*parts_.store, uri, std::move(value), std::move(meta), 0);
   if (!has_waiters_) return;
   Waiters woken;

@@ -106,6 +106,8 @@ class WorkerSession {
   std::string prepare(std::string_view metadata);
   void check_room(const PrepareRequest& request) const;  // for one more program
   std::string run(const Header& header, std::string_view metadata);
+  // Before anything moves. Errors: kInvalid for results that could not be stored by these names.
+  void check_outputs(const Plan& plan, const RunRequest& request) const;
   // From here on cancel() finds the task. Errors: kCancelled when it has come before.
   void begin_run(const Header& header, std::uint64_t task);
   void note_uses(const Task& task, RunReply& reply);

@@ -278,7 +278,9 @@ void Task::save(const Op& op, const Type& type, const ValuePtr& value) {
   for (const LabelPtr& saved : save_labels_) label.merge(*saved);
   const Uri uri = Uri::parse(std::get<std::string>(op.attrs.at("uri")));
   const auto known = parts_.store->describe(uri);
-  if (known && known->meta->principal != info_.driver) {
+  const bool other_session =
+      known && uri.scheme() == "mem" && known->meta->session != info_.session;
+  if (known && (known->meta->principal != info_.driver || other_session)) {
     throw Error(Code::kImmutable, "an object with this URI exists already; use another URI");
   }
   Hasher hasher("curia save 1");

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "store/memory_backend.h"
+#include "worker/consent.h"
 
 using namespace curia;
 
@@ -51,4 +52,36 @@ TEST_CASE("Server: a message went on being answered when its sender was cut for 
   for (int i = 0; i < 1000; ++i) add_request(frame, Kind::kStats, encode(Nothing{}));
   control.receive(frame);
   CHECK(control.sent == 10);
+}
+
+TEST_CASE("Consent: names that are none are refused, and no reason breaks a line of the log") {
+  Parts parts;
+  parts.party = "alice";
+  const auto ask = [&](ConsentItem item) {
+    const ConsentReply reply = answer_consent(parts, {"dora", "", 1, {}, {std::move(item)}});
+    REQUIRE(reply.allowed.size() == 1);
+    CHECK(reply.allowed[0] == 0);
+    for (const unsigned char c : reply.reasons[0]) CHECK((c >= 0x20 && c != 0x7F));
+    return reply.reasons[0];
+  };
+  CHECK(ask({"x", {}, "dora", {}, "out"}).find("has no grant of alice/x") != std::string::npos);
+  ask({"x\nalice has granted all", {}, "dora", {}, "out"});
+  ask({"x", {}, "dora\r", {}, "out"});
+  ask({"x", {}, "dora", {}, "\x1b[2J"});
+
+  // Another worker's reasons may hold anything.
+  class Rude : public Consents {
+   public:
+    void ask(const std::string&, const ConsentRequest&, Answer answer) override {
+      const ConsentReply reply{{0}, {"no\nyes\x7f"}};
+      answer(&reply, nullptr);
+    }
+  } bob;
+  parts.consents = &bob;
+  auto label = std::make_shared<Label>();
+  label->sources[{"bob", "y"}];
+  std::string refused;
+  check_release(parts, {"dora", "", 1, {}}, {{label, "dora", {}, "out"}},
+                [&](const std::string& why) { refused = why; });
+  CHECK(refused == "no?yes?");
 }

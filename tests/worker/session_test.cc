@@ -175,6 +175,40 @@ TEST_CASE("WorkerSession: a run of a program that found no room said it was not 
   CHECK(scene.end_of(scene.ask(Kind::kRun, scene.run_of(graph, 1))).code() == Code::kQuota);
 }
 
+TEST_CASE("WorkerSession: outputs that cannot be stored were refused after the run") {
+  Scene scene;
+  Graph graph = number_graph(true);
+  graph.outputs.push_back({"twice", 0});
+  scene.prepare(graph);
+  RunRequest run = scene.run_of(graph, 1);
+  SUBCASE("two under one name") { run.outputs[1] = run.outputs[0]; }
+  SUBCASE("elsewhere than in memory") { run.outputs[1] = "fs:///a"; }
+  // bob is never asked: his preflight would not come.
+  CHECK(scene.end_of(scene.ask(Kind::kRun, run)).code() == Code::kInvalid);
+  CHECK(scene.link.lanes <= 1);  // to tell him
+}
+
+TEST_CASE("WorkerSession: save() replaced what another session of the driver keeps in memory") {
+  Scene scene;
+  auto meta = std::make_shared<ObjectMeta>();
+  meta->type = parse_type("i64[] @alice");
+  meta->label = std::make_shared<const Label>();
+  meta->principal = "dora";
+  meta->session = SessionId{2};
+  const Uri uri = Uri::fresh();
+  const auto value = std::make_shared<const Value>(Tensor::scalar<std::int64_t>(1));
+  scene.store.put(uri, value, meta);
+  Graph graph = number_graph(false);
+  graph.ops.push_back({"save", "alice", {0}, {{"uri", uri.str()}}, {}});
+  scene.prepare(graph);
+  CHECK(scene.end_of(scene.ask(Kind::kRun, scene.run_of(graph, 1))).code() == Code::kImmutable);
+  scene.store.erase(uri);
+  meta = std::make_shared<ObjectMeta>(*meta);
+  meta->session = SessionId{1};
+  scene.store.put(uri, value, meta);
+  CHECK(scene.end_of(scene.ask(Kind::kRun, scene.run_of(graph, 2))).message() == "succeeded");
+}
+
 TEST_CASE("Plan: what takes more than its types tell is never quick") {
   const auto quick = [](const char* op, const std::vector<ValueId>& operands,
                         std::map<std::string, Attr> attrs) {
