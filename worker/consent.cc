@@ -83,7 +83,9 @@ std::string reason_of(const std::string& owner, const ConsentReply* reply, const
 std::string bad_name(const ConsentItem& item) {
   try {
     check_name(item.source, "source");
-    check_name(item.recipient, "recipient");
+    // A share has members instead.
+    if (item.members.empty()) check_name(item.recipient, "recipient");
+    for (const std::string& member : item.members) check_name(member, "member");
     if (!item.release.empty()) check_name(item.release, "release");
   } catch (const Error& error) {
     return error.message();

@@ -191,7 +191,20 @@ Session ProcessCluster::connect(const std::string& driver, const ConnectionOptio
 }
 
 void ProcessCluster::signal(const std::string& party, int number) const {
-  ::kill(pids_.at(party), number);
+  const pid_t pid = pids_.at(party);
+  ::kill(pid, number);
+  if (number != SIGSTOP) return;
+  for (const auto& thread :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    std::string state;
+    while (state != "T") {
+      std::ifstream stat(thread.path() / "stat");
+      std::string text((std::istreambuf_iterator<char>(stat)), {});
+      const std::size_t name_end = text.rfind(')');
+      if (name_end == std::string::npos) break;  // the thread has ended
+      state = text.substr(name_end + 2, 1);
+    }
+  }
 }
 
 void ProcessCluster::kill(const std::string& party) {

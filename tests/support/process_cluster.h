@@ -45,6 +45,7 @@ class ProcessCluster {
   std::string public_key(const std::string& party) const;
   pid_t pid(const std::string& party) const { return pids_.at(party); }
 
+  // Returns from SIGSTOP when all threads of the worker have stopped.
   void signal(const std::string& party, int number) const;
   void kill(const std::string& party);   // SIGKILL, and waits for it
   int stop(const std::string& party);    // SIGTERM, and waits; how it exited, -1: by a signal
