@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "worker/kernels/kernel.h"
 #include "protocol/simd.h"
+#include "worker/kernels/kernel.h"
 
 namespace curia {
 
