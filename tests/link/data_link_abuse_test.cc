@@ -352,7 +352,7 @@ TEST_CASE("DataLink: a peer that was forgotten left descriptors behind for ever"
   // What was promised to it is not kept either.
   const Socket stranger = connect_to("127.0.0.1", bob.port());
   Bytes preamble(kDataMagic.begin(), kDataMagic.end());
-  preamble.insert(preamble.end(), late.token.begin(), late.token.end());
+  for (const std::uint8_t byte : late.token) preamble.push_back(byte);
   CHECK(eventually(
       [&] { return ::send(stranger.fd(), preamble.data(), preamble.size(), MSG_NOSIGNAL) > 0; }));
   CHECK(ends(stranger));
