@@ -14,5 +14,6 @@ std::vector<Figure> bench_bulk(int runs);     // put, fetch, transfer, memory
 std::vector<Figure> bench_local(int runs);    // local_add, local_matmul
 std::vector<Figure> bench_lanes(int runs);    // lane_round, lane_transfer
 std::vector<Figure> bench_mpc(int runs);      // mul_1e6 ... mul_round on a secure device
+Figure bench_logreg_step(int runs);           // part of mpc
 
 }  // namespace curia::bench

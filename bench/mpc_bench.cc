@@ -199,6 +199,7 @@ std::vector<Figure> bench_mpc(int runs) {
                          job.goal_mib / run.peak_mib, 1});
     }
   }
+  figures.push_back(bench_logreg_step(runs));
   return figures;
 }
 
