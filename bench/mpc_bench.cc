@@ -22,6 +22,7 @@ using Words = std::uint64_t;
 
 constexpr std::int64_t kRecordBytes = 256 << 10;
 constexpr int kFractionBits = 18;
+constexpr std::int64_t kProbe = 64 << 20;  // bytes that tell the sealed rate
 
 Slice touched(std::int64_t bytes) { return Slice(filled(bytes)); }
 
@@ -171,7 +172,6 @@ std::vector<Figure> bench_mpc(int runs) {
   const std::vector<Job> all = jobs();
   std::vector<MpcRun> found;
   for (const Job& job : all) found.push_back(measure(job, runs));
-  constexpr std::int64_t kProbe = 64 << 20;
   std::vector<double> rates, pings;
   for (int i = 0; i < runs; ++i) {
     warm_free_memory(2 * kProbe);

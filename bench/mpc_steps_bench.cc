@@ -59,7 +59,8 @@ Figure bench_logreg_step(int runs) {
     seconds_of(session, steps_program(rows, truth, 1), task);  // connections, first touches
     seconds.push_back(seconds_of(session, steps_program(rows, truth, kSteps), task) / kSteps);
     rounds = bytes = 0;
-    for (const MpcUse& use : session.measured(task).at("alice")) {
+    const auto measured = session.measured(task);
+    for (const MpcUse& use : measured.at("alice")) {
       if (use.runs < kSteps) continue;
       rounds += static_cast<double>(use.rounds) / kSteps;
       bytes += static_cast<double>(use.bytes) / kSteps;

@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "store/backend.h"
-#include "store/key_index.h"
+#include "store/ordered_keys.h"
 
 namespace curia {
 
@@ -45,7 +45,7 @@ class MemoryBackend : public Backend {
   const std::shared_ptr<Books> books_;
   mutable std::mutex mutex_;
   Objects objects_;
-  std::map<Owner, KeyIndex> keys_;  // of objects_
+  std::map<Owner, OrderedKeys> keys_;  // of objects_
 };
 
 }  // namespace curia

@@ -7,6 +7,7 @@ import unittest
 import arrows
 import clocks
 import file_size
+import names
 
 
 class Layout(unittest.TestCase):
@@ -49,6 +50,11 @@ class Layout(unittest.TestCase):
     def test_a_reason_without_a_wall_clock_can_go(self):
         self.write("worker/policy.cc", "int x;\n")
         self.assertTrue(any("worker/policy.cc does not look" in problem for problem in clocks.check(self.root)))
+
+    def test_two_classes_of_one_name_are_found(self):
+        self.write("store/index.h", "namespace curia {\nclass Index {\n};\nclass Other;\n}\n")
+        self.write("worker/index.h", "namespace curia {\nstruct Index : Other {\n};\nclass Other;\n}\n")
+        self.assertEqual(len(list(names.check(self.root))), 1)
 
 
 unittest.main()

@@ -1,4 +1,4 @@
-#include "store/key_index.h"
+#include "store/ordered_keys.h"
 
 #include <algorithm>
 #include <iterator>
@@ -10,7 +10,7 @@ std::ptrdiff_t offset(std::size_t i) { return static_cast<std::ptrdiff_t>(i); }
 
 }  // namespace
 
-KeyIndex::Item KeyIndex::item_of(std::string_view key) {
+OrderedKeys::Item OrderedKeys::item_of(std::string_view key) {
   Item item{0, key};
   for (std::size_t i = 0; i < sizeof(item.beginning); ++i) {
     const std::uint8_t byte = i < key.size() ? static_cast<std::uint8_t>(key[i]) : 0;
@@ -19,12 +19,12 @@ KeyIndex::Item KeyIndex::item_of(std::string_view key) {
   return item;
 }
 
-std::size_t KeyIndex::place_in(const Chunk& chunk, const Item& item) {
+std::size_t OrderedKeys::place_in(const Chunk& chunk, const Item& item) {
   return static_cast<std::size_t>(std::lower_bound(chunk.begin(), chunk.end(), item) -
                                   chunk.begin());
 }
 
-std::size_t KeyIndex::chunk_of(const Item& item) const {
+std::size_t OrderedKeys::chunk_of(const Item& item) const {
   // The last chunk that does not begin after it.
   std::size_t low = 0;
   std::size_t high = chunks_.size();
@@ -38,7 +38,7 @@ std::size_t KeyIndex::chunk_of(const Item& item) const {
   return low;
 }
 
-void KeyIndex::insert(std::string_view key) {
+void OrderedKeys::insert(std::string_view key) {
   const Item item = item_of(key);
   if (chunks_.empty()) {
     beginnings_.reserve(1);
@@ -57,7 +57,7 @@ void KeyIndex::insert(std::string_view key) {
 }
 
 // Changes nothing when there is no memory.
-void KeyIndex::split(std::size_t c) {
+void OrderedKeys::split(std::size_t c) {
   beginnings_.reserve(beginnings_.size() + 1);
   Chunk behind;
   behind.reserve(kMostKeys);
@@ -69,7 +69,7 @@ void KeyIndex::split(std::size_t c) {
   chunks_[c].resize(kMostKeys / 2);
 }
 
-void KeyIndex::erase(std::string_view key) {
+void OrderedKeys::erase(std::string_view key) {
   const Item item = item_of(key);
   const std::size_t c = chunk_of(item);
   Chunk& chunk = chunks_[c];
@@ -84,7 +84,7 @@ void KeyIndex::erase(std::string_view key) {
   beginnings_.erase(beginnings_.begin() + offset(c));
 }
 
-void KeyIndex::merge(std::size_t c) {
+void OrderedKeys::merge(std::size_t c) {
   if (c + 1 >= chunks_.size()) return;
   Chunk& behind = chunks_[c + 1];
   // Room is left, so that the next few do not split it again; capacity is there already.

@@ -1,4 +1,4 @@
-#include "store/key_index.h"
+#include "store/ordered_keys.h"
 
 #include <doctest/doctest.h>
 
@@ -8,10 +8,10 @@
 
 using namespace curia;
 
-TEST_CASE("KeyIndex: has the order of a std::set, whatever comes and goes") {
+TEST_CASE("OrderedKeys: has the order of a std::set, whatever comes and goes") {
   std::mt19937 random(7);
   for (const char* beginning : {"", "the same eight bytes and more "}) {
-    KeyIndex index;
+    OrderedKeys index;
     std::set<std::string> keys;  // whose strings stay where they are
     for (int step = 0; step < 40000; ++step) {
       // Grows, shrinks to next to nothing, grows again.

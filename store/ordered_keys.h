@@ -13,7 +13,7 @@
 
 namespace curia {
 
-class KeyIndex {
+class OrderedKeys {
  public:
   void insert(std::string_view key);  // REQUIRES: it is not there
   void erase(std::string_view key);   // REQUIRES: it is there
