@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace curia::bench {
@@ -13,12 +14,16 @@ struct Figure {
   double limit = 0;
   double ratio = 0;   // 1 is the limit
   double target = 0;  // 0: none
+  // What else was found, as name and value.
+  std::vector<std::pair<std::string, double>> details{};
 };
 
 // ratio = limit / value.
 Figure of_time(std::string name, double value, double limit, double target);
 // ratio = value / limit.
 Figure of_rate(std::string name, std::string unit, double value, double limit, double target);
+// MiB; the limit is what is allowed.
+Figure of_memory(std::string name, double value, double limit);
 
 double median(std::vector<double> values);
 
