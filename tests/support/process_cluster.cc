@@ -237,6 +237,7 @@ void ProcessCluster::start(const std::string& party) {
     const int fd = ::open(out.c_str(), O_CREAT | O_APPEND | O_WRONLY, 0600);
     ::dup2(fd, 1);
     ::dup2(fd, 2);
+    ::closefrom(3);  // what this process holds or inherited is not the worker's
     ::execl(program.c_str(), program.c_str(), "--config", config.c_str(), nullptr);
   });
   if (pid < 0) throw Error(Code::kFailed, "cannot start a process");

@@ -145,8 +145,13 @@ TEST_CASE("Resources: each session that moved bulk left a descriptor behind") {
     const Ref ref = session.put("alice", Tensor::of<double>({10000}, std::vector<double>(10000)));
     session.fetch(ref, Seconds(60));
   };
-  move_bulk();
   Session watcher = cluster.connect("mallory", {.tool = true});
+  {  // What the workers open to each other stays.
+    Session session = cluster.connect();
+    check_works(session, "alice", "bob");
+    check_works(session, "bob", "alice");
+  }
+  move_bulk();
   CHECK(eventually([&] { return stat(watcher, "alice", "sessions") == 0; }));
   const std::int64_t before = open_files(pid);
   for (int i = 0; i < 10; ++i) move_bulk();
@@ -167,7 +172,8 @@ TEST_CASE("Resources: a worker out of descriptors serves those it has, and recov
       idle.push_back(connect_to("127.0.0.1", cluster.control_port("alice")));
       idle.push_back(connect_to("127.0.0.1", cluster.data_port("alice")));
     }
-    CHECK(eventually([&] { return open_files(pid) == kFiles; }));
+    // One or two are free for a moment when the worker turns a connection away.
+    CHECK(eventually([&] { return open_files(pid) >= kFiles - 2; }));
     check_works(session, "alice", "bob");
     check_works(session, "bob", "alice");
   }
