@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/digest.h"
 #include "tests/mpc/rig.h"
 #include "worker/mpc/kernel.h"
 
@@ -30,6 +31,22 @@ Tensor run_op(const std::string& name, const std::vector<Operand>& operands,
               const SecretType& result, const Attrs& attrs = {});
 MpcCost cost_of(const std::string& name, const std::vector<Operand>& operands,
                 const SecretType& result, const Attrs& attrs = {});
+
+// All that the members of a hub send from now on, each lane in its order. REQUIRES: nothing
+// is sent after it is gone.
+class Recording {
+ public:
+  explicit Recording(Hub& hub);
+  Recording(const Recording&) = delete;
+  Digest digest() const;
+
+ private:
+  std::string lanes_[3][3];
+};
+
+// What the members send for an op on fixed seeds and shares.
+Digest transcript(const std::string& name, const std::vector<Operand>& operands,
+                  const SecretType& result, const Attrs& attrs = {});
 
 std::vector<double> doubles(const Tensor& tensor);  // of any kind
 
