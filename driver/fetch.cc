@@ -12,6 +12,9 @@
 namespace curia {
 namespace {
 
+// The time that the caller gave has passed: not a worker's answer, which may be a time-out too.
+struct NoAnswer {};
+
 // One request for the bytes of an object at one party.
 class Fetch {
  public:
@@ -33,15 +36,20 @@ class Fetch {
 
   const std::string& party() const { return party_; }
 
-  // Waits for head and body. Errors: the worker's; kTimeout.
+  // Waits for head and body. Errors: the worker's. Throws NoAnswer at the deadline.
   std::pair<std::string, Slice> take(SteadyTime deadline) {
     FetchReply reply = decode<FetchReply>(wait(deadline));
     if (!reply.bulk) {
       return {std::move(reply.head), Slice::copy_of(std::string_view(reply.body))};
     }
     const auto lane = connection_.bulk_lane(party_, LaneUse::kFetches);
-    Message message = lane->recv({id_, 0, 0}, static_cast<std::int64_t>(reply.bytes), deadline);
-    return {std::move(reply.head), std::move(message.body)};
+    try {
+      Message message = lane->recv({id_, 0, 0}, static_cast<std::int64_t>(reply.bytes), deadline);
+      return {std::move(reply.head), std::move(message.body)};
+    } catch (const Error& error) {
+      if (error.code() == Code::kTimeout && error.party().empty()) throw NoAnswer();
+      throw;
+    }
   }
 
   // Bytes that still come are nobody's, and must not stand in the way of the next fetch.
@@ -62,7 +70,7 @@ class Fetch {
     if (deadline == SteadyTime::max()) {
       answer_->ready.wait(lock, done);
     } else if (!answer_->ready.wait_until(lock, deadline, done)) {
-      throw Error(Code::kTimeout, "no answer");
+      throw NoAnswer();
     }
     if (answer_->error != nullptr) throw *answer_->error;
     return std::move(answer_->reply);
@@ -104,12 +112,16 @@ Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
       parts.push_back(share_part_from_bytes(head, body, ref.type()));
     }
     return put_together(std::move(parts));
+  } catch (const NoAnswer&) {
+    const Error late =
+        Error(Code::kTimeout, "no answer to the fetch of " + ref.str() + " within " +
+                                  std::to_string(timeout.count()) + " ms" + state_->wait_report())
+            .at_party(at);
+    for (const auto& fetch : fetches) fetch->forget(late);
+    throw late;
   } catch (const Error& error) {
     for (const auto& fetch : fetches) fetch->forget(error);
-    if (error.code() != Code::kTimeout) throw;
-    throw Error(Code::kTimeout, "no answer to the fetch of " + ref.str() + " within " +
-                                    std::to_string(timeout.count()) + " ms" + state_->wait_report())
-        .at_party(at);
+    throw;
   }
 }
 

@@ -348,10 +348,32 @@ Message Task::recv(const std::string& peer, const Tag& tag, std::int64_t max_bod
     if (error.code() == Code::kSessionOver) {
       throw Error(Code::kPeerLost, peer + " ended its part of the task: " + error.message());
     }
-    if (error.code() != Code::kTimeout) throw;
-    throw Error(Code::kTimeout, parts_.party + " waited for " + peer + " (" + what + ", task " +
-                                    std::to_string(info_.task) + ") until the run's time-out");
+    if (error.code() == Code::kCorrupt && error.party().empty()) {
+      throw Error(Code::kCorrupt, "from " + peer + ": " + error.message());
+    }
+    if (error.code() != Code::kTimeout || !error.party().empty()) throw;  // of another party
+    Error late(Code::kTimeout, parts_.party + " waited for " + peer + " (" + what + ", task " +
+                                   std::to_string(info_.task) + ") until the run's time-out");
+    if (op != nullptr) late = late.at_op(wait.op, wait.site);
+    throw reason_of(peer, tag, max_body, late);
   }
+}
+
+// At the run's time-out `peer` may have waited itself: whoever waits for this party is told now,
+// and `peer`, if it is alive, tells in the same way for whom it waited, which is nearer to the
+// cause.
+Error Task::reason_of(const std::string& peer, const Tag& tag, std::int64_t max_body,
+                      const Error& late) {
+  constexpr std::chrono::milliseconds kGrace{1000};
+  try {
+    for (const auto& [other, lane] : lanes_) {
+      if (other != peer) lane->abort(info_.task, late.at_party(parts_.party));
+    }
+    lane(peer).recv(tag, max_body, std::chrono::steady_clock::now() + kGrace);
+  } catch (const Error& told) {
+    if (told.code() == Code::kTimeout && !told.party().empty()) return told;
+  }
+  return late;
 }
 
 Tag Task::next_tag(const TypedOp& typed) {

@@ -91,6 +91,8 @@ class Task {
             std::int64_t counted = kAll);
   Message recv(const std::string& peer, const Tag& tag, std::int64_t max_body, const char* what,
                const Op* op, std::int64_t counted = kAll);
+  Error reason_of(const std::string& peer, const Tag& tag, std::int64_t max_body,
+                  const Error& late);
   Tag next_tag(const TypedOp& typed);
   void poll() const;
   std::shared_ptr<const ObjectMeta> meta(const Type& type, LabelPtr label, const Digest& lineage,

@@ -34,8 +34,10 @@ struct Simulation::State {
     for (const auto& [peer, unused] : parties) {
       if (peer != party) options.peers[peer] = {"memory://" + peer, "", ""};
     }
+    std::shared_ptr<Link> link = links.link(party);
+    if (config.wrap_link) link = config.wrap_link(std::move(link));
     nodes[party] = std::make_unique<Node>(std::move(options), control.make_server(party),
-                                          control.make_client(party), links.link(party), nullptr);
+                                          control.make_client(party), std::move(link), nullptr);
   }
 };
 

@@ -4,6 +4,7 @@
 // Thread: the Simulation belongs to one thread; what it starts has its own.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 
 namespace curia {
 
+class Link;
 class Node;
 class MemoryNetwork;
 class MemoryControlNetwork;
@@ -26,6 +28,8 @@ struct SimulatedParty {
   std::int64_t memory_quota_bytes = 0;  // 0: none
   std::int64_t hidden_quota_bytes = 0;
   std::int64_t lease_ms = 30'000;
+  // What the worker gets instead of its link, around it: a party that does not do as it should.
+  std::function<std::shared_ptr<Link>(std::shared_ptr<Link>)> wrap_link;
 };
 
 class Simulation {

@@ -1,0 +1,138 @@
+// Members of a secure device, as processes, that die or stop in the middle of a run.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include "tests/support/process_cluster.h"
+#include "tests/system/helpers.h"
+
+using namespace curia;
+
+namespace {
+
+const std::vector<std::string> kMembers = {"alice", "bob", "carol"};
+
+ProcessCluster members() { return ProcessCluster({{"alice", {}}, {"bob", {}}, {"carol", {}}}); }
+
+// Secrets of the driver's, multiplied again and again; each member gets a result.
+struct Products {
+  Refs refs;
+  int line = 0;
+};
+Products run_products(Session& session, std::int64_t times, std::int64_t start,
+                      const RunOptions& options = {}) {
+  Program program("products");
+  const Device abc = program.device("abc", kMembers);
+  const Array factor = numbers(program, "alice", {1, -1}).to(abc);
+  Products products;
+  const Arrays last = for_loop(times, {numbers(program, "carol", {start, start + 1}).to(abc)},
+                               [&](const Arrays& state, const Index&) -> Arrays {
+                                 products.line = __LINE__ + 1;
+                                 return {state[0] * factor};
+                               });
+  for (const std::string& member : kMembers) program.output(member, last[0].reveal(member));
+  products.refs = session.run(program, {}, options);
+  return products;
+}
+
+constexpr std::int64_t kForLong = 50'000'000;
+
+void check_right(Session& session, std::int64_t start) {
+  const Products good = run_products(session, 11, start);
+  for (const std::string& member : kMembers) {
+    const Value value = session.fetch(good.refs[member], Seconds(60));
+    CHECK(value.tensor().as<std::int64_t>()[0] == start);
+    CHECK(value.tensor().as<std::int64_t>()[1] == -start - 1);
+  }
+}
+
+void wait_until_busy(Session& session) {
+  const std::int64_t before = stat(session, "alice", "data_bytes_to/carol");
+  REQUIRE(
+      eventually([&] { return stat(session, "alice", "data_bytes_to/carol") > before + 20'000; }));
+}
+
+// The error names the party and the product's line, wherever the result was to go.
+void check_named(Session& session, const Products& products, const std::string& member,
+                 const std::string& culprit) {
+  const Error error = error_of([&] { session.fetch(products.refs[member], Seconds(30)); });
+  INFO(member << ": " << std::string(error.what()));
+  CHECK(contains(error.what(), culprit));
+  if (error.code() == Code::kWorkerLost) return;  // the driver's own finding, about a party
+  CHECK(contains(error.what(), "mul"));
+  CHECK(error.site().line == products.line);
+}
+
+}  // namespace
+
+TEST_CASE("Secure: a member killed in the middle of a run ends it at all, with op and line") {
+  for (const std::string victim : {"alice", "carol"}) {
+    CAPTURE(victim);
+    ProcessCluster cluster = members();
+    Session session = cluster.connect();
+    check_right(session, 3);
+    const Products products = run_products(session, kForLong, 5);
+    wait_until_busy(session);
+    cluster.kill(victim);
+    for (const std::string& member : kMembers) check_named(session, products, member, victim);
+    cluster.start(victim);
+    // The others find it again, and nothing of the old run is taken for the new one's.
+    CHECK(eventually([&] {
+      Session fresh = cluster.connect();
+      try {
+        check_right(fresh, 1000);
+        return true;
+      } catch (const Error&) {
+        return false;
+      }
+    }));
+  }
+}
+
+TEST_CASE("Secure: a member that stops is named at the limit of time, and at once by status") {
+  ProcessCluster cluster = members();
+  Session session = cluster.connect();
+  check_right(session, 3);
+  const Products products =
+      run_products(session, kForLong, 5, {.timeout = std::chrono::milliseconds(4000)});
+  wait_until_busy(session);
+  cluster.signal("bob", SIGSTOP);
+  CHECK(eventually([&] {
+    for (const StatusReply& status : session.status()) {
+      for (const WaitInfo& wait : status.waits) {
+        if (wait.waits_for == "bob" && wait.op == "mul" && wait.site.line == products.line) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }));
+  for (const std::string member : {"alice", "carol"}) {
+    check_named(session, products, member, "bob");
+  }
+  cluster.signal("bob", SIGCONT);
+  CHECK(eventually([&] {
+    Session fresh = cluster.connect();
+    try {
+      check_right(fresh, 77);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }));
+}
+
+TEST_CASE("Secure: a cancelled run ends at all members, and the next one gives its own numbers") {
+  const ProcessCluster cluster = members();
+  Session session = cluster.connect();
+  for (int i = 0; i < 3; ++i) {
+    const Products products = run_products(session, kForLong, 5);
+    wait_until_busy(session);
+    session.cancel();
+    for (const std::string& member : kMembers) {
+      CHECK(error_of([&] { session.fetch(products.refs[member], Seconds(30)); }).code() ==
+            Code::kCancelled);
+    }
+    CHECK_THROWS_AS(session.wait(Seconds(30)), Error);
+    check_right(session, 100 + i);
+  }
+}
