@@ -28,6 +28,7 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
   parts_.datasets = std::move(options.datasets);
   parts_.grants = std::move(options.grants);
   parts_.lease_ms = options.lease_ms;
+  parts_.log = options.log;
   server.dialer = dialer;
   server.peers = peers_.get();
   server.log = std::move(options.log);

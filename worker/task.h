@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -112,6 +113,7 @@ class Task {
   std::map<std::uint32_t, ValuePtr> sources_;  // datasets and loads here, by op number
   Digest instance_;
   std::map<std::string, std::unique_ptr<DeviceMember>> members_;  // by device
+  std::set<std::uint32_t> told_;           // shares whose owner was told of cells out of range
   std::map<std::uint32_t, MpcUse> moves_;  // shares and reveals of parties that are no members
   std::vector<LabelPtr> save_labels_;
   std::map<std::uint32_t, std::uint32_t> steps_;

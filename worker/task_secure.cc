@@ -24,13 +24,15 @@ T largest(int exponent) {
   }
 }
 
-// The same tensor where every cell is within -most .. most, else a copy in which it is.
+// The same tensor where every cell is within -most .. most, else a copy in which it is; `changed`:
+// how many were not.
 template <class T>
-ValuePtr clamped(const ValuePtr& value, T most) {
+ValuePtr clamped(const ValuePtr& value, T most, std::int64_t& changed) {
   const Tensor& x = value->tensor();
   const T least = std::is_signed_v<T> ? static_cast<T>(-most) : T{0};
   const auto good = [=](T v) { return v >= least && v <= most; };  // not for NaN
-  if (std::ranges::all_of(x.as<T>(), good)) return value;
+  changed = x.elements() - std::ranges::count_if(x.as<T>(), good);
+  if (changed == 0) return value;
   auto buffer = Buffer::allocate(x.data.size);
   std::ranges::transform(x.as<T>(), reinterpret_cast<T*>(buffer->data()), [=](T v) {
     return good(v) ? v : v > most ? most : v < least ? least : T{0};
@@ -40,18 +42,18 @@ ValuePtr clamped(const ValuePtr& value, T most) {
 
 // Like every kernel, share is total: whether a cell is out of range must not show in whether the
 // run ends well, or a driver could read data off it. So cells saturate, and NaN becomes 0, as in
-// `cast`.
-ValuePtr in_range(const ValuePtr& value, const SecretType& type) {
+// `cast`; only the owner is told.
+ValuePtr in_range(const ValuePtr& value, const SecretType& type, std::int64_t& changed) {
   const int exponent = kSecretRangeBits - type.fraction_bits;
   switch (value->tensor().dtype) {
     case DType::kF64:
-      return clamped(value, largest<double>(exponent));
+      return clamped(value, largest<double>(exponent), changed);
     case DType::kF32:
-      return clamped(value, largest<float>(exponent));
+      return clamped(value, largest<float>(exponent), changed);
     case DType::kI64:
-      return clamped(value, largest<std::int64_t>(exponent));
+      return clamped(value, largest<std::int64_t>(exponent), changed);
     case DType::kU64:
-      return clamped(value, largest<std::uint64_t>(exponent));
+      return clamped(value, largest<std::uint64_t>(exponent), changed);
     default:  // within 2^32, which every kind of number can hold
       return value;
   }
@@ -89,7 +91,15 @@ Task::Values Task::share(const Op& op, const TypedRegion& around, const TypedOp&
     if (values[op.operands[0]]->is_error()) {
       throw Error(Code::kFailed, "the value that was to be shared could not be computed");
     }
-    clear = in_range(values[op.operands[0]], type);
+    std::int64_t changed = 0;
+    clear = in_range(values[op.operands[0]], type, changed);
+    if (changed > 0 && told_.insert(typed.number).second) {
+      parts_.log("share for " + info_.driver + " (" + plan_.graph.site_of(op).str() + "): " +
+                 std::to_string(changed) + " of " + std::to_string(clear->tensor().elements()) +
+                 " cells are not below 2^" + std::to_string(kSecretRangeBits - type.fraction_bits) +
+                 " in magnitude and were shared as the limit (NaN as 0), so results are wrong; "
+                 "declare ranges, or share fewer fraction bits");
+    }
   }
   if (const int owner_rank = device.rank_of(owner); owner_rank >= 0) {
     return run_kernel(op, around, typed, {clear}, device.name, owner_rank, -1);

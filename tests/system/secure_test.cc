@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <cmath>
+
 #include "tests/support/process_cluster.h"
 #include "tests/system/helpers.h"
 
@@ -135,4 +137,29 @@ TEST_CASE("Secure: a cancelled run ends at all members, and the next one gives i
     CHECK_THROWS_AS(session.wait(Seconds(30)), Error);
     check_right(session, 100 + i);
   }
+}
+
+TEST_CASE("Secure: the owner's log, and no other, tells of cells that are out of range") {
+  const ProcessCluster cluster = members();
+  Session session = cluster.connect();
+  Program program("wide");
+  const Device abc = program.device("abc", kMembers);
+  const std::vector<double> cells = {1234567e20, 2, 3, std::nan("")};
+  const Ref put = session.put("alice", Tensor::of<double>({4}, cells));
+  const Array plain = program.input(put);
+  Arrays state = {plain.to(abc)};
+  state =
+      for_loop(3, state, [&](const Arrays&, const Index&) -> Arrays { return {plain.to(abc)}; });
+  program.output("out", state[0]);
+  session.fetch(session.run(program)["out"], Seconds(60));
+  const std::string log = cluster.log("alice");
+  CHECK(contains(log, "share for dora (secure_test.cc:"));
+  CHECK(contains(log, "2 of 4 cells are not below 2^44 in magnitude"));
+  CHECK_FALSE(contains(log, "1234567"));
+  // Once for each place in the program, however often it runs.
+  std::size_t lines = 0;
+  for (std::size_t at = 0; (at = log.find("cells are not", at)) != std::string::npos; ++at) ++lines;
+  CHECK(lines == 2);
+  CHECK_FALSE(contains(cluster.log("bob"), "cells are not"));
+  CHECK_FALSE(contains(cluster.log("carol"), "cells are not"));
 }
