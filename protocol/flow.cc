@@ -14,21 +14,25 @@ LabelPtr join(const LabelPtr& a, const LabelPtr& b) {
   return both;
 }
 
-void collect(const std::vector<Op>& ops, const std::vector<TypedOp>& typed,
+void collect(const Graph& graph, const std::vector<Op>& ops, const std::vector<TypedOp>& typed,
              const std::vector<Type>& types, std::vector<External>& out) {
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const Op& op = ops[i];
     const bool dataset = op.name == "dataset";
     if (dataset || op.name == "load") {
+      const auto range = op.attrs.find("range");
       out.push_back({dataset ? External::Kind::kDataset : External::Kind::kLoad,
                      typed[i].number,
                      op.device,
                      {op.device},
                      std::get<std::string>(op.attrs.at(dataset ? "name" : "uri")),
-                     types[typed[i].first_result]});
+                     types[typed[i].first_result],
+                     range == op.attrs.end() ? Ranges{} : std::get<Ranges>(range->second),
+                     op.name,
+                     graph.site_of(op)});
     }
     for (std::size_t r = 0; r < op.regions.size(); ++r) {
-      collect(op.regions[r].ops, typed[i].regions[r].ops, typed[i].regions[r].types, out);
+      collect(graph, op.regions[r].ops, typed[i].regions[r].ops, typed[i].regions[r].types, out);
     }
   }
 }
@@ -175,11 +179,18 @@ std::vector<External> externals(const Graph& graph, const Verified& verified) {
   std::vector<External> out;
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     const GraphInput& input = graph.inputs[i];
-    out.push_back({External::Kind::kInput, static_cast<std::uint32_t>(i), input.type.device,
-                   holders(graph.devices, input.type.device), input.name, input.type});
+    out.push_back({External::Kind::kInput,
+                   static_cast<std::uint32_t>(i),
+                   input.type.device,
+                   holders(graph.devices, input.type.device),
+                   input.name,
+                   input.type,
+                   input.ranges,
+                   "",
+                   {}});
   }
   const auto first_op = static_cast<std::ptrdiff_t>(out.size());
-  collect(graph.ops, verified.body.ops, verified.body.types, out);
+  collect(graph, graph.ops, verified.body.ops, verified.body.types, out);
   std::stable_sort(out.begin() + first_op, out.end(),
                    [](const External& a, const External& b) { return a.number < b.number; });
   return out;

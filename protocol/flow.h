@@ -24,6 +24,9 @@ struct External {
   std::vector<std::string> holders;  // the party, or the members
   std::string name;  // dataset: its name; load: its URI; input: the graph's name for it
   Type type;
+  Ranges ranges;        // that the program takes for granted
+  std::string op_name;  // of a dataset or load
+  Site site;
 };
 
 // In the order that lineages use: inputs first, then ops by number.

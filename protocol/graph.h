@@ -16,6 +16,7 @@
 #include "protocol/device.h"
 #include "protocol/digest.h"
 #include "protocol/error.h"
+#include "protocol/interval.h"
 #include "protocol/type.h"
 #include "protocol/value.h"
 
@@ -33,7 +34,7 @@ inline constexpr std::int64_t kMaxParties = 64;
 inline constexpr std::uint32_t kOpSetVersion = 2;
 
 using Attr = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                          std::vector<std::string>, Tensor, Type>;
+                          std::vector<std::string>, Tensor, Type, Ranges>;
 
 struct Op;
 
@@ -57,6 +58,7 @@ struct Op {
 struct GraphInput {
   std::string name;
   Type type;
+  Ranges ranges = {};  // what the program takes for granted; empty: nothing
 };
 
 struct GraphOutput {

@@ -5,6 +5,7 @@
 #include "protocol/bytes.h"
 #include "protocol/op_table.h"
 #include "protocol/ops.h"
+#include "protocol/range_bytes.h"
 
 namespace curia {
 namespace {
@@ -59,6 +60,7 @@ class Encoder {
       out_.varint(size_of(device.members));
       for (const std::string& member : device.members) out_.text(member);
     }
+    write_input_ranges(out_, graph.inputs);
     bound();
     return out_.take();
   }
@@ -155,6 +157,7 @@ class Encoder {
     out_.raw({value.data.data, static_cast<std::size_t>(value.data.size)});
   }
   void attribute(const Type& value) { type(value); }
+  void attribute(const Ranges& ranges) { write_ranges(out_, ranges); }
 
   ByteWriter out_;
   std::int64_t ops_ = 0;
@@ -172,7 +175,7 @@ class Decoder {
     graph.name = text("a name");
     for (std::int64_t n = in_.count(1 + kMinType, kMaxGraphBytes, "inputs"); n > 0; --n) {
       std::string name = text("a name");
-      graph.inputs.push_back({std::move(name), type()});
+      graph.inputs.push_back({std::move(name), type(), {}});
     }
     graph.ops = ops(0);
     for (std::int64_t n = in_.count(2, kMaxGraphBytes, "outputs"); n > 0; --n) {
@@ -187,6 +190,7 @@ class Decoder {
         device.members.push_back(text("a party name"));
       }
     }
+    if (in_.left() > 0) read_input_ranges(in_, graph.inputs);
     in_.finish();
     return graph;
   }
@@ -268,8 +272,10 @@ class Decoder {
         return tensor();
       case AttrKind::kType:
         return type();
+      case AttrKind::kRanges:
+        return read_ranges(in_);
     }
-    in_.fail("expected a kind of attribute from 0 to 7, found " + std::to_string(kind));
+    in_.fail("expected a kind of attribute from 0 to 8, found " + std::to_string(kind));
   }
 
   Shape shape(std::int64_t max) {

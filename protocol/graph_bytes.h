@@ -5,13 +5,15 @@
 //
 // Numbers are varints (bytes.h), signed ones zigzag. In order:
 //   graph    "CUG" 02; name; inputs (count; name, type); ops; outputs (count; name, value);
-//            secure devices (count; name, protocol, members (count; name))
+//            secure devices (count; name, protocol, members (count; name)); where an input has
+//            ranges, and only there: inputs with ranges (count; number, ranges; ascending)
 //   ops      count; each: name, device, operands (count; value), attributes (count; key, kind byte,
 //            value; keys strictly ascending), regions (count; params (count; type), ops,
 //            results (count; value))
 //   type     byte 0: dtype byte, extents (count; signed, `?` is -1); or
 //            byte 1: columns (count; name, dtype byte), rows (signed); or
 //            byte 2: kind byte, fraction bits byte, extents (count; signed); then the device
+//   ranges   count, at least 1; each: column ("" for all), low and high as f64; columns ascending
 //   tensor   dtype byte, extents (count; signed, no `?`), the row-major elements, little-endian
 // Thread: any.
 #pragma once

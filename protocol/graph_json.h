@@ -6,6 +6,7 @@
 //            {"op": "transfer", "at": "bob", "in": ["s"], "out": ["total"]}],
 //    "outputs": {"total": "total"}}
 //
+// A range (of a dataset, load or input) is [low, high], of a table also {"column": [low, high]}.
 // Attributes stand beside the fields op, at, in, out and site ("file:line", optional). A constant's
 // value is {"type": "f64[2]", "data": [1, 2.5]}, flat and row-major, with "nan", "inf", "-inf" for
 // what JSON has no number for and "nan:<16 or 8 hex digits>" for other NaNs. A control op has one

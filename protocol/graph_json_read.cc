@@ -74,9 +74,7 @@ class Reader {
     if (json.contains("name")) graph_.name = want_string(json["name"], {root, "name"});
     if (json.contains("devices")) devices(json["devices"], {root, "devices"});
     Scope scope;
-    for (auto& [name, type] : params(json, "inputs", scope, root)) {
-      graph_.inputs.push_back({std::move(name), std::move(type)});
-    }
+    graph_.inputs = params(json, "inputs", scope, root);
     graph_.ops = ops(field(json, "ops", root), scope, 0, {root, "ops"});
     const Path path(root, "outputs");
     for (const auto& [name, value] : want_object(field(json, "outputs", root), path).items()) {
@@ -106,18 +104,25 @@ class Reader {
   }
 
   // Inputs of the graph or parameters of a region; both may be left out.
-  std::vector<std::pair<std::string, Type>> params(const Json& json, std::string_view key,
-                                                   Scope& scope, const Path& parent) {
-    std::vector<std::pair<std::string, Type>> list;
+  std::vector<GraphInput> params(const Json& json, std::string_view key, Scope& scope,
+                                 const Path& parent) {
+    std::vector<GraphInput> list;
     if (!json.contains(key)) return list;
     const Path path(parent, key);
     for (const Json& item : want_list(json[std::string(key)], path)) {
       const Path place(path, list.size());
       want_object(item, place);
-      want_fields(item, {"name", "type"}, place);
+      const bool input = key == "inputs";
+      want_fields(item,
+                  input ? std::vector<std::string_view>{"name", "type", "range"}
+                        : std::vector<std::string_view>{"name", "type"},
+                  place);
       const std::string& name = want_string(field(item, "name", place), {place, "name"});
       scope.define(name, Scope::kParam, {place, "name"});
-      list.emplace_back(name, want_type(field(item, "type", place), {place, "type"}));
+      list.push_back({name, want_type(field(item, "type", place), {place, "type"}), {}});
+      if (item.contains("range")) {
+        list.back().ranges = json::want_ranges(item["range"], {place, "range"});
+      }
     }
     return list;
   }
@@ -199,8 +204,8 @@ class Reader {
     want_fields(json, {"params", "ops", "results"}, path);
     Scope scope{&outer, {}};
     Region region;
-    for (auto& [name, type] : params(json, "params", scope, path)) {
-      region.params.push_back(std::move(type));
+    for (GraphInput& param : params(json, "params", scope, path)) {
+      region.params.push_back(std::move(param.type));
     }
     region.ops = ops(field(json, "ops", path), scope, depth + 1, {path, "ops"});
     region.results = uses(field(json, "results", path), Scope::kParam, scope, {path, "results"});

@@ -74,6 +74,16 @@ Json data_json(const Tensor& tensor) {
   throw Error(Code::kInvalid, "a constant cannot hold strings");
 }
 
+Json ranges_json(const Ranges& ranges) {
+  const auto pair = [](const Interval& range) {
+    return Json::array({element_json(range.low), element_json(range.high)});
+  };
+  if (ranges.size() == 1 && ranges.begin()->first.empty()) return pair(ranges.begin()->second);
+  Json json = Json::object();
+  for (const auto& [column, range] : ranges) json[column] = pair(range);
+  return json;
+}
+
 Json attr_json(const std::string& key, const Attr& attr) {
   if (attr_kind(key) != kind_of(attr)) {
     throw Error(Code::kInvalid, "attribute " + ops::in_quotes(key) +
@@ -85,6 +95,7 @@ Json attr_json(const std::string& key, const Attr& attr) {
     expect(tensor->data.size == byte_count(tensor->type()), "a constant's data does not fit it");
     return {{"type", type_text(tensor->type())}, {"data", data_json(*tensor)}};
   }
+  if (const auto* ranges = std::get_if<Ranges>(&attr)) return ranges_json(*ranges);
   if (const auto* number = std::get_if<std::int64_t>(&attr)) return *number;
   if (const auto* number = std::get_if<double>(&attr)) return element_json(*number);
   if (const auto* flag = std::get_if<bool>(&attr)) return *flag;
@@ -143,6 +154,7 @@ class Writer {
         throw Error(Code::kInvalid, "two inputs are called " + ops::in_quotes(input.name));
       }
       json["inputs"].push_back({{"name", input.name}, {"type", input.type.str()}});
+      if (!input.ranges.empty()) json["inputs"].back()["range"] = ranges_json(input.ranges);
     }
     json["ops"] = write_ops(graph_.ops, names, 0);
     json["outputs"] = Json::object();

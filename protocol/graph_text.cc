@@ -63,6 +63,7 @@ struct AttrText {
   std::string operator()(const std::string& value) const { return string_text(value); }
   std::string operator()(const Tensor& value) const { return tensor_text(value); }
   std::string operator()(const Type& value) const { return value.str(); }
+  std::string operator()(const Ranges& value) const { return ranges_text(value); }
   template <class T>
   std::string operator()(const std::vector<T>& list) const {
     return "[" + list_text(list, *this) + "]";
@@ -81,7 +82,8 @@ class Printer {
     }
     for (std::size_t i = 0; i < graph_.inputs.size(); ++i) {
       const GraphInput& input = graph_.inputs[i];
-      line(1, "input " + name_text(input.name) + " = " + value_text(i) + " : " + input.type.str());
+      line(1, "input " + name_text(input.name) + " = " + value_text(i) + " : " + input.type.str() +
+                  (input.ranges.empty() ? "" : " in " + ranges_text(input.ranges)));
     }
     ops(graph_.ops, graph_.inputs.size(), 1, verified == nullptr ? nullptr : &verified->body);
     for (const GraphOutput& output : graph_.outputs) {

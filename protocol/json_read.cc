@@ -256,6 +256,22 @@ Tensor want_tensor(const Json& json, const Path& path) {
 
 }  // namespace
 
+Ranges want_ranges(const Json& json, const Path& path) {
+  const auto pair = [](const Json& item, const Path& place) {
+    if (!item.is_array() || item.size() != 2 || !item[0].is_number() || !item[1].is_number()) {
+      place.fail("expected a range of two numbers, as [0, 120], " + found(item));
+    }
+    return Interval{item[0].get<double>(), item[1].get<double>()};
+  };
+  if (!json.is_object()) return {{"", pair(json, path)}};
+  if (json.empty()) path.fail("expected a range for at least one column");
+  Ranges ranges;
+  for (const auto& [column, range] : json.items()) {
+    ranges.emplace(column, pair(range, {path, column}));
+  }
+  return ranges;
+}
+
 Attr want_attr(AttrKind kind, const Json& json, const Path& path) {
   switch (kind) {
     case AttrKind::kBool:
@@ -284,6 +300,8 @@ Attr want_attr(AttrKind kind, const Json& json, const Path& path) {
       return want_tensor(json, path);
     case AttrKind::kType:
       return want_type(json, path);
+    case AttrKind::kRanges:
+      return want_ranges(json, path);
   }
   path.fail("unknown kind of attribute");
 }

@@ -56,6 +56,8 @@ const Json& want_list(const Json& json, const Path& path);
 const std::string& want_string(const Json& json, const Path& path);
 std::int64_t want_int(const Json& json, const Path& path);
 Type want_type(const Json& json, const Path& path);
+// [low, high], or {"column": [low, high], ...}.
+Ranges want_ranges(const Json& json, const Path& path);
 Attr want_attr(AttrKind kind, const Json& json, const Path& path);
 
 const Json& field(const Json& object, std::string_view key, const Path& path);

@@ -26,8 +26,9 @@ constexpr auto kAttrs = std::to_array<AttrRow>({
     {"kind", AttrKind::kString},       {"label", AttrKind::kString},
     {"limit", AttrKind::kInt},         {"name", AttrKind::kString},
     {"names", AttrKind::kStrings},     {"on", AttrKind::kStrings},
-    {"pad_to", AttrKind::kInt},        {"perm", AttrKind::kInts},
-    {"pieces", AttrKind::kInt},        {"seed", AttrKind::kInt},
+    {"overflow", AttrKind::kString},   {"pad_to", AttrKind::kInt},
+    {"perm", AttrKind::kInts},         {"pieces", AttrKind::kInt},
+    {"range", AttrKind::kRanges},      {"seed", AttrKind::kInt},
     {"shape", AttrKind::kInts},        {"starts", AttrKind::kInts},
     {"steps", AttrKind::kInts},        {"type", AttrKind::kType},
     {"uri", AttrKind::kString},        {"value", AttrKind::kTensor},
@@ -39,6 +40,10 @@ std::vector<OpSpec> all_ops() {
   for (auto family : {ops::source_ops, ops::elementwise_ops, ops::shape_ops, ops::reduction_ops,
                       ops::table_ops, ops::control_ops, ops::secret_ops}) {
     std::ranges::move(family(), std::back_inserter(table));
+  }
+  for (OpSpec& spec : table) {
+    const bool numbers = (spec.secrets & (kInts | kFixeds)) != 0 && !spec.publics;
+    if (numbers || spec.name == "share") spec.optional_attrs.push_back("overflow");
   }
   std::ranges::sort(table, {}, &OpSpec::name);
   return table;
@@ -111,7 +116,7 @@ void check_form(const OpSpec& spec, const Op& op) {
 std::string_view kind_name(AttrKind kind) {
   static constexpr auto kNames = std::to_array<std::string_view>(
       {"a boolean", "an integer", "a number", "a string", "a list of integers", "a list of strings",
-       "a tensor", "a type"});
+       "a tensor", "a type", "a range"});
   return kNames.at(static_cast<std::size_t>(kind));
 }
 

@@ -28,6 +28,7 @@ enum class AttrKind : std::uint8_t {
   kStrings,
   kTensor,
   kType,
+  kRanges,
 };
 
 inline AttrKind kind_of(const Attr& attr) { return static_cast<AttrKind>(attr.index()); }

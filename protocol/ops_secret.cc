@@ -317,6 +317,13 @@ std::vector<Type> cast_secret(const OpContext& op) {
 
 std::vector<Type> result_types(const OpSpec& spec, const OpContext& op) {
   const bool on_device = find_device(op.devices, op.op.device) != nullptr;
+  if (op.op.attrs.contains("overflow")) {
+    if (!on_device) ops::refuse("only secrets overflow; leave the attribute overflow out");
+    if (op.string_attr("overflow") != "warn") {
+      ops::refuse("expected overflow \"warn\", or none, found " +
+                  ops::in_quotes(op.string_attr("overflow")));
+    }
+  }
   if (spec.same_device && on_device) return ops::on_device(spec, op);
   if (spec.only_device) {
     ops::refuse("is offered on secure devices only, found " + ops::place_text(op));

@@ -1,5 +1,6 @@
 // Ops that bring values into a graph and out of it, and the move between parties.
 #include "protocol/ops.h"
+#include "protocol/range.h"
 #include "protocol/uri.h"
 
 namespace curia::ops {
@@ -18,6 +19,10 @@ std::vector<Type> declared(const OpContext& op) {
            brief(type));
   }
   type.device = op.op.device;
+  if (const auto range = op.op.attrs.find("range"); range != op.op.attrs.end()) {
+    const auto& ranges = std::get<Ranges>(range->second);
+    op.op.name == "load" ? check_taken_ranges(ranges, type) : check_ranges(ranges, type);
+  }
   return {std::move(type)};
 }
 
@@ -104,9 +109,9 @@ std::vector<Type> transfer(const OpContext& op) {
 std::vector<OpSpec> source_ops() {
   return {
       makes_public({"constant", 0, 0, 0, {"value"}, {}, constant}),
-      {"dataset", 0, 0, 0, {"name", "type"}, {}, dataset},
+      {"dataset", 0, 0, 0, {"name", "type"}, {"range"}, dataset},
       makes_public({"iota", 0, 0, 0, {"count"}, {}, iota}),
-      {"load", 0, 0, 0, {"type", "uri"}, {}, load},
+      {"load", 0, 0, 0, {"type", "uri"}, {"range"}, load},
       makes_public({"loop_index", 0, 0, 0, {}, {}, loop_index}),
       // Not `random` in the sense of OpSpec: the seed is part of the graph, so it runs again alike.
       {"random", 0, 0, 0, {"distribution", "dtype", "seed", "shape"}, {}, random},

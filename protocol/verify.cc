@@ -7,6 +7,7 @@
 #include "protocol/memory.h"
 #include "protocol/op_table.h"
 #include "protocol/ops.h"
+#include "protocol/range.h"
 
 namespace curia {
 namespace {
@@ -68,6 +69,7 @@ class Verifier {
     out_.steps = cost.steps;
     out_.bytes = std::move(cost.peak);
     out_.parties.assign(parties_.begin(), parties_.end());
+    if (!graph_.devices.empty()) ranges();
     return std::move(out_);
   }
 
@@ -86,11 +88,27 @@ class Verifier {
       try {
         check_place(input.type);
         declared_value(input.type, out_.body.types);
+        check_taken_ranges(input.ranges, input.type);
       } catch (const Error& error) {
         refuse("input " + in_quotes(input.name) + ": " + error.message());
       }
       hold(cost, input.type);
-      note_input(input.type);
+      if (!may_be_copied(input.ranges, input.type)) note_input(input.type);
+    }
+  }
+
+  // Plain values have ranges too, but only secrets have limits.
+  void ranges() {
+    RangeAnalysis found = analyze_ranges(graph_, out_);
+    out_.range_notes = std::move(found.notes);
+    out_.output_ranges.resize(graph_.outputs.size());
+    for (std::size_t i = 0; i < found.outputs.size(); ++i) {
+      const bool secret = out_.output_type(graph_, i).is_secret();
+      const Interval& range = found.outputs[i].all;
+      if (secret && range.known()) out_.output_ranges[i] = {{"", range}};
+    }
+    for (const RangeNote& note : out_.range_notes) {
+      if (note.refused) throw Error(Code::kInvalid, note.text).at_op(note.op_name, note.site);
     }
   }
 
@@ -378,12 +396,13 @@ class Verifier {
                                      number(size_of(results)) + " results, result_count() said " +
                                      number(result_count(op)));
     }
-    // Stored already: it takes none of the run's memory, and lives on.
+    // Stored already: it takes none of the run's memory, unless it is copied to fit its range, and
+    // lives on.
     const bool stored = &cost == top_ && (op.name == "dataset" || op.name == "load");
     for (const Type& type : results) {
       if (stored) {
         lives.kept.insert(static_cast<ValueId>(types.size()));
-        note_input(type);
+        if (op.name != "load" || !op.attrs.contains("range")) note_input(type);
       }
       add_type(type, types);
       hold(cost, type);

@@ -15,6 +15,16 @@ namespace curia {
 
 struct TypedOp;
 
+// What the ranges of values say of an op on secrets.
+struct RangeNote {
+  std::uint32_t op = 0;  // number of the op
+  std::string op_name;
+  Site site;
+  std::string text;
+  bool known = false;    // known ranges allow an overflow; else they are unknown
+  bool refused = false;  // else a warning: the op accepts it, or nothing is known
+};
+
 struct TypedRegion {
   std::vector<Type> types;   // of every value, by ValueId: inputs or parameters, then results
   std::vector<TypedOp> ops;  // one for each op, in order
@@ -39,9 +49,17 @@ struct Verified {
   // until its last use; what is returned, sent, or may live on in a part of itself, to the end.
   std::map<std::string, std::int64_t> bytes;
   std::map<std::string, std::int64_t> input_bytes;  // of it: inputs, datasets and loads
+  std::vector<RangeNote> range_notes;               // warnings, by op number (range.h)
+  // Of outputs that are secrets, where known; see output_range().
+  std::vector<Ranges> output_ranges;
 
   // What a program takes beside its bytes: a graph may name tables of many columns in a few.
   std::int64_t own_bytes() const { return type_bytes + ops * 512; }
+
+  const Ranges& output_range(std::size_t i) const {
+    static const Ranges unknown;
+    return i < output_ranges.size() ? output_ranges[i] : unknown;
+  }
 
   const Type& output_type(const Graph& graph, std::size_t i) const {
     return body.types[graph.outputs[i].value];
@@ -56,7 +74,9 @@ struct Limits {
 // Errors: kInvalid, with the op and its source line, for the first thing wrong: an unknown op; a
 // wrong number of operands or regions; a missing, unknown or wrongly typed attribute; a dtype or
 // shape that does not fit; a value that is undefined or defined later; an operand on another
-// device; bad or duplicate names; and every limit passed, those of graph.h, type.h and `limits`.
+// device; bad or duplicate names; an overflow of a secret that known ranges allow (range.h), unless
+// the op has the attribute overflow "warn"; and every limit passed, those of graph.h, type.h and
+// `limits`.
 Verified verify(const Graph& graph, const Limits& limits = {});
 
 }  // namespace curia

@@ -104,6 +104,7 @@ std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& dri
   plan->graph = decode_graph(graph_bytes);
   if (!site_bytes.empty()) decode_sites(site_bytes, plan->graph);
   plan->verified = verify(plan->graph);
+  plan->verified.range_notes = {};  // warnings are the driver's to show
   plan->outside = externals(plan->graph, plan->verified);
   refuse_load_of_save(plan->graph.ops, plan->outside, plan->graph);
   for (std::uint32_t i = 0; i < plan->graph.outputs.size(); ++i) {

@@ -94,7 +94,7 @@ TEST_CASE("Graph JSON: errors name the place and what was expected there") {
   CHECK(ops_message(R"({"op": "negg", "at": "alice"})") ==
         "graph JSON at ops[0].op: unknown op \"negg\"");
   CHECK(ops_message(R"({"op": "neg", "at": "alice", "in": ["x"], "out": ["y"], "axis": 0})") ==
-        "graph JSON at ops[0]: unknown field \"axis\"; expected op, at, in, out, site");
+        "graph JSON at ops[0]: unknown field \"axis\"; expected op, at, in, out, site, overflow");
   CHECK(ops_message(R"({"op": "iota", "at": "alice", "out": ["y"], "count": 1.5})") ==
         "graph JSON at ops[0].count: expected an integer of 64 bits, found the number 1.5");
   CHECK(

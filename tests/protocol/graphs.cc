@@ -50,6 +50,8 @@ Attr random_attr(Random& random, std::string_view key) {
     if (random() % 2 == 0) list.push_back(pick(random, kColumns));
     return list;
   }
+  if (key == "overflow") return std::string("warn");
+  if (key == "range") return Ranges{{"", {-1.5, 40}}};
   if (key == "kind") return std::string(random() % 2 == 0 ? "int" : "fixed");
   if (key == "aggs") return strings({"mean:age:avg", "count:id:n"});
   if (key == "value") return random_tensor(random);
@@ -133,7 +135,7 @@ Type wild_type(Random& random) {
 }
 
 Attr wild_attr(Random& random) {
-  switch (random() % 8) {
+  switch (random() % 9) {
     case 0:
       return random() % 2 == 0;
     case 1:
@@ -148,6 +150,8 @@ Attr wild_attr(Random& random) {
       return strings({wild_text(random), "", wild_text(random)});
     case 6:
       return random_tensor(random);
+    case 7:
+      return Ranges{{wild_text(random), {-0.0, 1e300}}, {"", {3, -7}}};
     default:
       return wild_type(random);
   }
@@ -191,6 +195,11 @@ Op random_op(Random& random, const OpSpec& spec, const std::vector<Type>& values
     op.attrs.emplace(key, random_attr(random, key));
   }
   for (const std::string_view key : spec.optional_attrs) {
+    // What ops of a random graph do to each other's ranges would mostly be refused.
+    if (key == "overflow") {
+      if (op.device == kDevice.name) op.attrs.emplace(key, random_attr(random, key));
+      continue;
+    }
     if (random() % 2 == 0) op.attrs.emplace(key, random_attr(random, key));
   }
   return op;
@@ -222,7 +231,8 @@ Graph wild_graph(Random& random) {
   Graph graph;
   graph.name = wild_text(random);
   for (std::int64_t n = pick(random, 0, 2); n > 0; --n) {
-    graph.inputs.push_back({wild_text(random), wild_type(random)});
+    graph.inputs.push_back({wild_text(random), wild_type(random), {}});
+    if (random() % 3 == 0) graph.inputs.back().ranges = {{wild_text(random), {-0.5, 7}}};
   }
   graph.ops = wild_ops(random, 0);
   for (std::int64_t n = pick(random, 0, 2); n > 0; --n) {

@@ -208,3 +208,29 @@ TEST_CASE("Memory: no run of a random graph holds more than was said") {
   CHECK(peaks > 0);
   MESSAGE("held " << peaks << " of " << said);
 }
+
+TEST_CASE("Memory: ranges of inputs and loads count as a copy, whose size has to be known") {
+  const auto program = [](const char* type_text, const Ranges& ranges, bool loads) {
+    Ops ops(loads ? 0 : 1);
+    std::map<std::string, Attr> attrs = {
+        {"uri", std::string("mem://0123456789abcdef0123456789abcdef")},
+        {"type", parse_type(type_text)}};
+    if (!ranges.empty()) attrs["range"] = ranges;
+    if (loads) ops.add("load", "alice", {}, attrs);
+    std::vector<GraphInput> inputs;
+    if (!loads) inputs = {{"x", parse_type(std::string(type_text) + " @alice"), ranges}};
+    return graph_of(inputs, ops.list, {{"out", 0}});
+  };
+  for (const bool loads : {false, true}) {
+    const Verified as_it_is = verify(program("f64[100]", {}, loads));
+    CHECK(as_it_is.bytes.at("alice") - as_it_is.input_bytes.at("alice") == 0);
+    const Verified copied = verify(program("f64[100]", {{"", {0, 1}}}, loads));
+    CHECK(copied.bytes.at("alice") == 800);
+    CHECK(copied.input_bytes.count("alice") == 0);
+    CHECK_NOTHROW(verify(program("f64[?]", {}, loads)));
+    for (const char* unknown : {"f64[?]", "table[?]{v:f64}"}) {
+      CHECK_THROWS_WITH_AS(verify(program(unknown, {{"", {0, 1}}}, loads)),
+                           doctest::Contains("expected a known number of rows"), Error);
+    }
+  }
+}

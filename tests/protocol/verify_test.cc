@@ -119,9 +119,10 @@ TEST_CASE("verify: missing, unknown and wrongly typed attributes") {
   CHECK(refusal({op("cast", "alice", {0})}) ==
         "INVALID at op cast (plan.cc:7): expected an attribute dtype, a string; found none");
   CHECK(refusal({op("neg", "alice", {0}, {{"axis", std::int64_t{0}}})}) ==
-        "INVALID at op neg (plan.cc:7): there is no attribute \"axis\"; it takes none");
+        "INVALID at op neg (plan.cc:7): there is no attribute \"axis\"; it takes overflow");
   CHECK(refusal({op("sum", "alice", {0}, {{"axis", std::int64_t{0}}})}) ==
-        "INVALID at op sum (plan.cc:7): there is no attribute \"axis\"; it takes axes, keep_dims");
+        "INVALID at op sum (plan.cc:7): there is no attribute \"axis\"; it takes axes, keep_dims, "
+        "overflow");
   CHECK(refusal({op("sum", "alice", {0}, {{"axes", std::int64_t{0}}})}) ==
         "INVALID at op sum (plan.cc:7): expected attribute axes to be a list of integers, found an "
         "integer");
