@@ -21,6 +21,7 @@
 
 #include "protocol/digest.h"
 #include "protocol/error.h"
+#include "protocol/interval.h"
 #include "protocol/label.h"
 #include "protocol/type.h"
 
@@ -152,6 +153,23 @@ inline void CEREAL_LOAD_FUNCTION_NAME(WireReader& ar, Type& type) {
   const std::string_view text = ar.view(ar.size(1));
   type = parse_type(text);
   if (type.str() != text) WireReader::refuse("a type is not in its canonical spelling");
+}
+
+inline void CEREAL_SAVE_FUNCTION_NAME(WireWriter& ar, const Ranges& ranges) {
+  ar.size(ranges.size());
+  for (const auto& [column, range] : ranges) ar(column, range.low, range.high);
+}
+inline void CEREAL_LOAD_FUNCTION_NAME(WireReader& ar, Ranges& ranges) {
+  ranges.clear();
+  for (std::size_t count = ar.size(20); count > 0; --count) {
+    std::string column;
+    Interval range;
+    ar(column, range.low, range.high);
+    if (!ranges.empty() && column <= ranges.rbegin()->first) {
+      WireReader::refuse("the columns of ranges are not in order");
+    }
+    ranges.emplace_hint(ranges.end(), std::move(column), range);
+  }
 }
 
 template <class Archive>

@@ -103,6 +103,24 @@ std::vector<std::string> Fields::texts_or_none(const std::string& name) {
   return texts;
 }
 
+Ranges Fields::ranges_or_none(const std::string& name) {
+  Ranges ranges;
+  const auto* json = find(name);
+  if (json == nullptr) return ranges;
+  const auto add = [&](const std::string& column, const std::string& where, const auto& item) {
+    if (!item.is_array() || item.size() != 2 || !item[0].is_number() || !item[1].is_number()) {
+      fail(where, "expected a range of two numbers, such as [0, 120]");
+    }
+    ranges[column] = {item[0].template get<double>(), item[1].template get<double>()};
+  };
+  if (!json->is_object()) {
+    add("", name, *json);
+    return ranges;
+  }
+  for (const auto& [column, item] : json->items()) add(column, name + "." + column, item);
+  return ranges;
+}
+
 Fields Fields::object(const std::string& name) {
   return Fields(get(name), file_, where_.empty() ? name : where_ + "." + name);
 }

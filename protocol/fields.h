@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/interval.h"
+
 namespace curia {
 
 // The text of a file. Errors: kInvalid, with the path and the system's reason.
@@ -32,6 +34,8 @@ class Fields {
                          std::int64_t most);
   bool flag_or(const std::string& name, bool fallback);
   std::vector<std::string> texts_or_none(const std::string& name);
+  // [low, high], or {"column": [low, high], ...}.
+  Ranges ranges_or_none(const std::string& name);
   Fields object(const std::string& name);
   // Empty where absent.
   std::vector<std::pair<std::string, Fields>> objects_or_none(

@@ -14,6 +14,7 @@
 
 #include "protocol/digest.h"
 #include "protocol/error.h"
+#include "protocol/interval.h"
 #include "protocol/label.h"
 #include "protocol/session_id.h"
 #include "protocol/type.h"
@@ -199,6 +200,7 @@ struct DescribeReply {
   std::string program;  // digest of the creating program, hex; "" for puts and datasets
   std::string output;
   std::uint64_t bytes = 0;  // declared bytes; 0 where a dimension is not released
+  Ranges ranges;            // that the owner declares for a dataset
   std::optional<WireError> error;
 };
 
@@ -210,6 +212,7 @@ struct ListEntry {
   std::string name;
   Type type;
   std::string label;
+  Ranges ranges;  // of a dataset
 };
 struct ListReply {
   std::vector<ListEntry> entries;

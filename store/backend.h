@@ -14,6 +14,7 @@
 
 #include "protocol/device.h"
 #include "protocol/digest.h"
+#include "protocol/interval.h"
 #include "protocol/label.h"
 #include "protocol/session_id.h"
 #include "protocol/type.h"
@@ -33,6 +34,7 @@ struct ObjectMeta {
   std::string output;      // name of the program's output
   SecureDevice device{};   // that a secret is on; no members for every other value
   bool hidden = false;     // only the owners of the data may know its size
+  Ranges ranges{};         // of a secret, as its program allows; empty: unknown
 };
 
 // Memory is counted in two accounts with a quota each: sizes that everybody knows from types, and

@@ -81,6 +81,7 @@ DatasetConfig read_dataset(Fields fields, const std::string& path) {
       fields.fail("columns", error.message());
     }
   }
+  dataset.ranges = fields.ranges_or_none("ranges");
   fields.finish();
   return dataset;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "protocol/interval.h"
 #include "protocol/type.h"
 #include "worker/policy.h"
 
@@ -20,6 +21,7 @@ struct PeerConfig {
 struct DatasetConfig {
   std::string csv;                  // path, relative to the configuration file
   std::vector<ColumnType> columns;  // empty: found out from the file
+  Ranges ranges;                    // that every cell is within
 };
 
 struct WorkerConfig {

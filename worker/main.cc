@@ -21,12 +21,17 @@
 namespace curia {
 namespace {
 
-std::map<std::string, Dataset> read_datasets(const WorkerConfig& config) {
+std::map<std::string, Dataset> read_datasets(const std::string& path, const WorkerConfig& config) {
   std::map<std::string, Dataset> datasets;
   for (const auto& [name, dataset] : config.datasets) {
     CsvOptions options;
     if (!dataset.columns.empty()) options.columns = dataset.columns;
-    datasets.emplace(name, make_dataset(config.party, read_csv(dataset.csv, options)));
+    Value value = read_csv(dataset.csv, options);
+    try {
+      datasets.emplace(name, make_dataset(config.party, std::move(value), dataset.ranges));
+    } catch (const Error& error) {
+      throw Error(error.code(), path + ": datasets." + name + ".ranges: " + error.message());
+    }
   }
   return datasets;
 }
@@ -67,7 +72,7 @@ void serve(const std::string& config_path, const sigset_t& signals) {
   NodeOptions options;
   options.party = config.party;
   options.epoch = state.next_epoch();
-  options.datasets = read_datasets(config);
+  options.datasets = read_datasets(config_path, config);
   options.grants = config.grants;
   options.memory_quota_bytes = config.memory_quota_bytes;
   options.hidden_quota_bytes = config.hidden_quota_bytes;
@@ -109,7 +114,7 @@ int run(int argc, char** argv) {
     if (check) {
       const WorkerConfig known = read_worker_config(config);
       load_keys(known.key_file);
-      read_datasets(known);
+      read_datasets(config, known);
       std::puts("the configuration is good");
       return 0;
     }

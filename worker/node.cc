@@ -4,6 +4,7 @@
 
 #include "protocol/digest.h"
 #include "store/memory_backend.h"
+#include "worker/declared.h"
 
 namespace curia {
 
@@ -44,8 +45,10 @@ Node::~Node() {
   client_.reset();
 }
 
-Dataset make_dataset(const std::string& party, Value value) {
+Dataset make_dataset(const std::string& party, Value value, Ranges ranges) {
+  check_declared(value, ranges);
   Dataset dataset;
+  dataset.ranges = std::move(ranges);
   dataset.type = value.type();
   dataset.type.device = party;
   dataset.value = std::make_shared<const Value>(std::move(value));

@@ -55,6 +55,7 @@ class Node {
 };
 
 // A dataset as an immutable snapshot: type with the device set, fresh random lineage.
-Dataset make_dataset(const std::string& party, Value value);
+// Errors: kInvalid where the ranges do not fit it, or a cell is beyond them (see declared.h).
+Dataset make_dataset(const std::string& party, Value value, Ranges ranges = {});
 
 }  // namespace curia

@@ -26,6 +26,7 @@ struct Dataset {
   ValuePtr value;
   Type type;
   Digest lineage;
+  Ranges ranges = {};  // every cell is within; drivers may know them
 };
 
 // Asks other owners' workers for consent. Thread: any.

@@ -16,6 +16,7 @@ constexpr std::int64_t kListBytes = 48 << 10;  // a page ends where it has so ma
 
 // Adds an entry; false when the page is full.
 bool add_entry(ListReply& page, std::int64_t& bytes, ListEntry entry) {
+  for (const auto& [column, range] : entry.ranges) bytes += std::ssize(column) + 20;
   bytes += std::ssize(entry.name) + std::ssize(entry.type.str()) + std::ssize(entry.label) + 12;
   if (!page.entries.empty() && (bytes > kListBytes || std::ssize(page.entries) == kListPage)) {
     page.more = true;
@@ -55,6 +56,7 @@ DescribeReply description(const Object& object) {
   answer.state = failed_openly(object) ? "failed" : "ready";
   answer.program = meta.program.empty() ? "" : meta.program.hex();
   answer.output = meta.output;
+  answer.ranges = meta.ranges;
   if (failed_openly(object)) answer.error = WireError(std::get<Error>(object.value->form));
   if (meta.type.is_secret() ||
       (meta.type.is_tensor() && byte_count(meta.type.tensor()) != kUnknown)) {
@@ -144,6 +146,7 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
     answer.label = "{" + parts_.party + "/" + request.dataset + "}";
     answer.lineage = found->second.lineage;
     answer.state = "ready";
+    answer.ranges = found->second.ranges;
     return reply(conn, packet.header, kReply, encode(answer));
   }
   const Uri uri = Uri::parse(request.uri);
@@ -165,7 +168,8 @@ void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
   if (request.datasets) {
     for (const auto& [name, dataset] : parts_.datasets) {
       if (name <= request.after) continue;
-      if (!add_entry(answer, bytes, {name, dataset.type, "{" + parts_.party + "/" + name + "}"})) {
+      if (!add_entry(answer, bytes,
+                     {name, dataset.type, "{" + parts_.party + "/" + name + "}", dataset.ranges})) {
         break;
       }
     }
@@ -176,7 +180,7 @@ void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
                                                            after, kListPage + 1);
     for (const Entry& entry : entries) {
       if (!add_entry(answer, bytes,
-                     {"mem://" + entry.key, entry.meta->type, entry.meta->label->str()})) {
+                     {"mem://" + entry.key, entry.meta->type, entry.meta->label->str(), {}})) {
         break;
       }
     }

@@ -57,6 +57,7 @@ void Task::load_outside(const std::vector<Object>& inputs) {
                                           found->second.type.str() + ", the program expects " +
                                           external.type.str());
         }
+        take_ranges(external, found->second);
         value = found->second.value;
         auto own = std::make_shared<Label>();
         own->sources[{parts_.party, external.name}];
@@ -82,6 +83,7 @@ void Task::load_outside(const std::vector<Object>& inputs) {
         }
         value = object.value;
         if (value->is_share()) instance = check_share(external, object);
+        take_ranges(external, object, value);
         label = object.meta->label;
         lineage = object.meta->lineage;
       }
@@ -298,20 +300,21 @@ std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {
     const GraphOutput& output = plan_.graph.outputs[i];
     const Digest lineage =
         output_lineage(plan_.digest, i, lineages_, plan_.verified.random ? &instance_ : nullptr);
-    outputs.push_back(
-        {i, values[output.value],
-         meta(plan_.verified.body.types[output.value], flow.outputs[i], lineage, output.name)});
+    outputs.push_back({i, values[output.value],
+                       meta(plan_.verified.body.types[output.value], flow.outputs[i], lineage,
+                            output.name, plan_.verified.output_range(i))});
   }
   return outputs;
 }
 
 std::shared_ptr<const ObjectMeta> Task::meta(const Type& type, LabelPtr label,
-                                             const Digest& lineage,
-                                             const std::string& output) const {
+                                             const Digest& lineage, const std::string& output,
+                                             Ranges ranges) const {
   const SecureDevice* device = find_device(plan_.graph.devices, type.device);
-  return std::make_shared<const ObjectMeta>(ObjectMeta{
-      type, std::move(label), lineage, info_.driver, info_.session, info_.task, plan_.digest,
-      output, device == nullptr ? SecureDevice{} : *device, TaskMemory::concerns(type)});
+  return std::make_shared<const ObjectMeta>(
+      ObjectMeta{type, std::move(label), lineage, info_.driver, info_.session, info_.task,
+                 plan_.digest, output, device == nullptr ? SecureDevice{} : *device,
+                 TaskMemory::concerns(type), std::move(ranges)});
 }
 
 Lane& Task::lane(const std::string& peer) {

@@ -59,6 +59,8 @@ class Task {
   bool here(const External& external) const;
   // What shares of an input may be used for: those of the graph's device. Returns their instance.
   Digest check_share(const External& external, const Object& object) const;
+  static void take_ranges(const External& external, const Dataset& dataset);
+  void take_ranges(const External& external, const Object& object, ValuePtr& value) const;
   void preflight();
   void take_inputs(const std::map<std::string, struct Preflight>& all);
   void join_devices(const std::map<std::string, struct Preflight>& all,
@@ -97,7 +99,7 @@ class Task {
   Tag next_tag(const TypedOp& typed);
   void poll() const;
   std::shared_ptr<const ObjectMeta> meta(const Type& type, LabelPtr label, const Digest& lineage,
-                                         const std::string& output) const;
+                                         const std::string& output, Ranges ranges = {}) const;
 
   Parts& parts_;
   Plan& plan_;

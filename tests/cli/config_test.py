@@ -79,7 +79,13 @@ class Configuration(support.CliTest):
                 (lambda c: c["grants"][0].update(programs=["12"]), "programs"),
                 (lambda c: c.update(memory_quota_mib=0), "memory_quota_mib"),
                 (lambda c: c.update(log_level="loud"), "log_level: expected debug, info, warn or error"),
-                (lambda c: c["datasets"]["x"].update(csv="none.csv"), "none.csv")]:
+                (lambda c: c["datasets"]["x"].update(csv="none.csv"), "none.csv"),
+                (lambda c: c["datasets"]["x"].update(ranges={"v": [3, 1]}), "datasets.x.ranges: expected a range"),
+                (lambda c: c["datasets"]["x"].update(ranges={"v": "1"}), "datasets.x.ranges.v: expected a range of"),
+                (lambda c: c["datasets"]["x"].update(ranges={"z": [0, 1]}), "\"z\", which is no column"),
+                (lambda c: c["datasets"]["x"].update(ranges={"v": [0, 2]}),
+                 "column \"v\" holds cells beyond its declared range [0, 2]"),
+                (lambda c: c["datasets"]["x"].update(ranges={"w": [0, 9]}), "column \"w\" holds cells beyond")]:
             self.change("alice/worker.json", change)
             text = self.up_fails()
             self.assertIn("at alice", text)

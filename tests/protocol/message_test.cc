@@ -56,10 +56,11 @@ std::map<std::string, Known> messages() {
   all["fetch"] = known(FetchRequest{kUri, 10});
   all["fetch reply"] = known(FetchReply{"head", "", 1 << 20, true});
   all["describe"] = known(DescribeRequest{kUri, "iris", 11});
-  all["describe reply"] =
-      known(DescribeReply{kType, "{alice/x}", digest(6), "failed", "ab", "out", 48, wire_error()});
+  all["describe reply"] = known(DescribeReply{
+      kType, "{alice/x}", digest(6), "failed", "ab", "out", 48, {{"age", {0, 120}}}, wire_error()});
   all["list"] = known(ListRequest{true, "iris"});
-  all["list reply"] = known(ListReply{{{"iris", kType, "{alice/iris}"}}, true});
+  all["list reply"] = known(
+      ListReply{{{"iris", kType, "{alice/iris}", {{"", {-1.5, 2}}, {"age", {0, 120}}}}}, true});
   all["release"] = known(ReleaseRequest{{kUri, kUri}});
   all["stats reply"] = known(StatsReply{{{"runs", 3}, {"lost", -1}}});
   all["status reply"] =

@@ -155,8 +155,10 @@ void ProcessCluster::write_config(const std::string& party) const {
   }
   std::string datasets;
   for (const auto& [name, unused] : config.csv) {
+    const auto ranges = config.ranges.find(name);
     datasets += (datasets.empty() ? "" : ", ") + in_quotes(name) +
-                ": {\"csv\": " + in_quotes(party + "-" + name + ".csv") + "}";
+                ": {\"csv\": " + in_quotes(party + "-" + name + ".csv") +
+                (ranges == config.ranges.end() ? "" : ", \"ranges\": " + ranges->second) + "}";
   }
   std::string extra;
   for (const auto& [name, json] : config.extra) extra += ", " + in_quotes(name) + ": " + json;

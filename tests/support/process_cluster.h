@@ -17,7 +17,8 @@ namespace curia {
 
 // One party's part of the cluster; texts are JSON fragments of its configuration.
 struct ProcessParty {
-  std::map<std::string, std::string> csv;  // dataset name -> CSV text
+  std::map<std::string, std::string> csv;          // dataset name -> CSV text
+  std::map<std::string, std::string> ranges = {};  // of datasets, by name
   std::string grants = "[]";
   // Where the other parties look for it; a proxy may listen there at the same ports.
   std::string peer_host = "127.0.0.1";

@@ -41,6 +41,13 @@ std::unique_ptr<World> process_world(Parties parties) {
   for (const auto& [name, party] : parties) {
     ProcessParty& process = processes[name];
     process.grants = grants_json(party.grants);
+    for (const auto& [dataset, ranges] : party.ranges) {
+      std::string& json = process.ranges[dataset];
+      for (const auto& [column, range] : ranges) {
+        json += (json.empty() ? "{\"" : ", \"") + column + "\": " + range.str();
+      }
+      json += "}";
+    }
     for (const auto& [dataset, value] : party.datasets) {
       process.csv[dataset] = write_csv(value.table());
     }

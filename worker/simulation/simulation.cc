@@ -23,7 +23,10 @@ struct Simulation::State {
     options.party = party;
     options.epoch = ++epochs[party];
     for (const auto& [name, value] : config.datasets) {
-      options.datasets.emplace(name, make_dataset(party, value));
+      const auto ranges = config.ranges.find(name);
+      options.datasets.emplace(
+          name,
+          make_dataset(party, value, ranges == config.ranges.end() ? Ranges{} : ranges->second));
     }
     options.grants = config.grants;
     options.memory_quota_bytes = config.memory_quota_bytes;

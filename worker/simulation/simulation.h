@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/interval.h"
 #include "protocol/link/wiring.h"
 #include "protocol/value.h"
 #include "worker/policy.h"
@@ -24,6 +25,7 @@ struct Parts;
 
 struct SimulatedParty {
   std::map<std::string, Value> datasets;
+  std::map<std::string, Ranges> ranges = {};  // of datasets, by name
   std::vector<Grant> grants;
   std::int64_t memory_quota_bytes = 0;  // 0: none
   std::int64_t hidden_quota_bytes = 0;
