@@ -73,6 +73,7 @@ struct Program::Builder {
   Scope* current = &root;
   std::vector<GraphInput> inputs;
   std::vector<SecureDevice> devices;
+  bool accepts_overflow = false;
   std::vector<std::pair<std::string, NodePtr>> outputs;
   std::map<std::string, Ref> bound;
   std::vector<Site> sites;

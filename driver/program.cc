@@ -1,11 +1,25 @@
 #include "driver/program.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "driver/builder.h"
 #include "protocol/op_table.h"
+#include "protocol/range.h"
 
 namespace curia {
+namespace {
+
+bool takes_attr(const OpSpec& spec, std::string_view key) {
+  return std::ranges::find(spec.optional_attrs, key) != spec.optional_attrs.end();
+}
+
+std::map<std::string, Attr> with_ranges(std::map<std::string, Attr> attrs, Ranges ranges) {
+  if (!ranges.empty()) attrs["range"] = std::move(ranges);
+  return attrs;
+}
+
+}  // namespace
 
 Program::Program(std::string name) : builder_(std::make_unique<Builder>()) {
   check_name(name, "program");
@@ -25,6 +39,10 @@ Arrays Program::op(std::string_view name, std::string_view device, const Arrays&
     const OpSpec* spec = find_op(name);
     if (spec == nullptr) {
       throw Error(Code::kInvalid, "there is no op \"" + std::string(name) + "\"");
+    }
+    if (builder_->accepts_overflow && find_device(builder_->devices, device) != nullptr &&
+        takes_attr(*spec, "overflow")) {
+      record.op.attrs.emplace("overflow", std::string("warn"));
     }
     std::vector<Type> types;
     for (const Array& operand : operands) {
@@ -54,7 +72,8 @@ Arrays Program::op(std::string_view name, std::string_view device, const Arrays&
 }
 
 Array Program::dataset(const DatasetInfo& info, Here here) {
-  return op("dataset", info.type.device, {}, {{"name", info.name}, {"type", info.type}}, here)[0];
+  return op("dataset", info.type.device, {},
+            with_ranges({{"name", info.name}, {"type", info.type}}, info.ranges), here)[0];
 }
 
 Device Program::device(std::string_view name, std::vector<std::string> members,
@@ -68,10 +87,14 @@ Array Program::input(const Ref& ref, Here here) {
   if (ref.type().is_secret()) builder_->add_device(ref.facts().device);
   const std::string name = "ref" + std::to_string(builder_->bound.size());
   builder_->bound.emplace(name, ref);
-  return input(name, ref.type(), here);
+  return input(name, ref.type(), ref.facts().ranges, here);
 }
 
 Array Program::input(std::string_view name, const Type& type, Here here) {
+  return input(name, type, Ranges{}, here);
+}
+
+Array Program::input(std::string_view name, const Type& type, Ranges ranges, Here here) {
   check_name(name, "input");
   check_name(type.device, "party");
   expect(builder_->current == &builder_->root,
@@ -82,7 +105,8 @@ Array Program::input(std::string_view name, const Type& type, Here here) {
       throw Error(Code::kInvalid, "there are two inputs \"" + std::string(name) + "\"");
     }
   }
-  builder_->inputs.push_back({std::string(name), type});
+  check_taken_ranges(ranges, type);
+  builder_->inputs.push_back({std::string(name), type, std::move(ranges)});
   return Array(this, builder_->root.add_param(type));
 }
 
@@ -102,11 +126,17 @@ Array Program::random(std::string_view party, Shape shape, std::int64_t seed,
             here)[0];
 }
 Array Program::load(const Uri& uri, const Type& type, Here here) {
-  return op("load", type.device, {}, {{"uri", uri.str()}, {"type", type}}, here)[0];
+  return load(uri, type, Ranges{}, here);
+}
+Array Program::load(const Uri& uri, const Type& type, Ranges ranges, Here here) {
+  return op("load", type.device, {},
+            with_ranges({{"uri", uri.str()}, {"type", type}}, std::move(ranges)), here)[0];
 }
 void Program::save(const Array& value, const Uri& uri, Here here) {
   op("save", value.device(), {value}, {{"uri", uri.str()}}, here);
 }
+
+void Program::accept_overflow(bool accept) { builder_->accepts_overflow = accept; }
 
 void Program::output(std::string_view name, const Array& value) {
   check_name(name, "output");

@@ -224,6 +224,7 @@ Arrays while_loop(std::int64_t limit, const Arrays& state,
 struct DatasetInfo {
   std::string name;
   Type type;
+  Ranges ranges = {};  // that its owner declares for it
 };
 
 class Program {
@@ -241,15 +242,23 @@ class Program {
   Array dataset(const DatasetInfo& info, Here here = Here::current());
   // An input bound to a reference of this session; run() needs no more than the program then.
   Array input(const Ref& ref, Here here = Here::current());
-  // An input bound at each run, by name.
+  // An input bound at each run, by name. `ranges` hold for it: what was put and is beyond is
+  // refused when it runs, and so are secrets of programs that allow more; what derives from an
+  // owner's data saturates.
   Array input(std::string_view name, const Type& type, Here here = Here::current());
+  Array input(std::string_view name, const Type& type, Ranges ranges, Here here = Here::current());
   Array constant(std::string_view party, const Tensor& value, Here here = Here::current());
   Array iota(std::string_view party, std::int64_t count, Here here = Here::current());
   // distribution: "uniform" in [0, 1) or "normal".
   Array random(std::string_view party, Shape shape, std::int64_t seed,
                std::string_view distribution = "uniform", Here here = Here::current());
   Array load(const Uri& uri, const Type& type, Here here = Here::current());
+  Array load(const Uri& uri, const Type& type, Ranges ranges, Here here = Here::current());
   void save(const Array& value, const Uri& uri, Here here = Here::current());
+
+  // From here on (or no longer): ops on secrets whose ranges allow an overflow are warned of
+  // (Prepared::verified.range_notes) instead of refused. Their results may be wrong.
+  void accept_overflow(bool accept = true);
 
   // Names a result that stays where it is and can be referred to after the run.
   void output(std::string_view name, const Array& value);

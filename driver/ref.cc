@@ -32,6 +32,9 @@ std::string Ref::json() const {
   if (f.type.is_secret()) {
     json["protocol"] = f.device.protocol;
     json["members"] = f.device.members;
+    if (const auto range = f.ranges.find(""); range != f.ranges.end()) {
+      json["range"] = {range->second.low, range->second.high};
+    }
   }
   return json.dump();
 }
@@ -88,6 +91,14 @@ Ref Ref::parse(std::string_view text) {
     }
     for (const auto& member : *members) facts.device.members.push_back(member);
     check_device(facts.device);
+    if (const auto range = json.find("range"); range != json.end()) {
+      if (!range->is_array() || range->size() != 2 || !(*range)[0].is_number() ||
+          !(*range)[1].is_number()) {
+        throw Error(Code::kInvalid, "a saved ref has a \"range\" of two numbers, or none");
+      }
+      facts.ranges[""] = {(*range)[0], (*range)[1]};
+      check_ranges(facts.ranges, facts.type);
+    }
   }
   if (!facts.output.empty()) check_name(facts.output, "output");
   return {std::move(facts), nullptr};

@@ -14,6 +14,7 @@
 
 #include "protocol/device.h"
 #include "protocol/error.h"
+#include "protocol/interval.h"
 #include "protocol/link/link.h"
 #include "protocol/type.h"
 #include "protocol/uri.h"
@@ -29,6 +30,7 @@ struct RefFacts {
   std::string output;
   Site site;              // line of the driver program that asked for it
   SecureDevice device{};  // of a secret; no members for every other value
+  Ranges ranges{};        // of a secret, as its program allows; empty: unknown
 };
 
 class Ref {

@@ -113,7 +113,7 @@ DatasetInfo Session::dataset(std::string_view party, std::string_view name) {
   request.dataset = name;
   const auto reply = decode<DescribeReply>(
       state_->connection.call(std::string(party), Kind::kDescribe, encode(request), kQueryTimeout));
-  return {std::string(name), reply.type};
+  return {std::string(name), reply.type, reply.ranges};
 }
 
 std::vector<DatasetInfo> Session::datasets(std::string_view party) {
@@ -123,7 +123,9 @@ std::vector<DatasetInfo> Session::datasets(std::string_view party) {
   for (bool more = true; more;) {
     const auto reply = decode<ListReply>(
         state_->connection.call(std::string(party), Kind::kList, encode(request), kQueryTimeout));
-    for (const ListEntry& entry : reply.entries) found.push_back({entry.name, entry.type});
+    for (const ListEntry& entry : reply.entries) {
+      found.push_back({entry.name, entry.type, entry.ranges});
+    }
     more = reply.more && !reply.entries.empty();
     if (more) request.after = reply.entries.back().name;
   }
@@ -254,6 +256,7 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
     if (const SecureDevice* device = find_device(program->graph.devices, type.device)) {
       facts.device = *device;
     }
+    facts.ranges = program->verified.output_range(i);
     auto parties = holders(program->graph.devices, type.device);
     refs.add(program->graph.outputs[i].name,
              {std::move(facts), keep_of(state_, type, std::move(parties), request.outputs[i])});

@@ -2,10 +2,8 @@
 // member, and shares of different runs never meet.
 #include <doctest/doctest.h>
 
-#include <future>
-
-#include "protocol/graph_bytes.h"
 #include "tests/driver/secret_world.h"
+#include "tests/driver/two_faced.h"
 #include "worker/parts.h"
 
 using namespace curia;
@@ -45,48 +43,6 @@ std::int64_t to_driver(Session& session) {
   }
   return bytes;
 }
-
-// A driver that tells each worker what it likes.
-class TwoFaced {
- public:
-  explicit TwoFaced(const Simulation& cluster) : connection_(cluster.wiring("dora"), {}) {
-    connection_.wait_up();
-  }
-
-  Digest prepare(const std::string& party, const Graph& graph) {
-    const std::string bytes = encode_graph(graph);
-    const PrepareRequest request{program_digest(bytes), bytes, encode_sites(graph)};
-    connection_.call(party, Kind::kPrepare, encode(request), std::chrono::seconds(20));
-    return request.digest;
-  }
-
-  // Sends each party its own request; what each answers, "" for success.
-  std::map<std::string, std::string> run(const std::map<std::string, RunRequest>& requests) {
-    std::map<std::string, std::promise<std::string>> answers;
-    for (const auto& [party, request] : requests) answers[party];
-    for (const auto& [party, request] : requests) {
-      connection_.submit(party, Kind::kRun, encode(request),
-                         [&answer = answers[party]](const std::string*, const Error* error) {
-                           answer.set_value(error == nullptr ? "" : error->what());
-                         });
-    }
-    std::map<std::string, std::string> texts;
-    for (auto& [party, answer] : answers) texts[party] = answer.get_future().get();
-    return texts;
-  }
-
-  std::string fetch_error(const std::string& party, const std::string& uri) {
-    FetchRequest request;
-    request.uri = uri;
-    return error_of([&] {
-             connection_.call(party, Kind::kFetch, encode(request), std::chrono::seconds(20));
-           })
-        .what();
-  }
-
- private:
-  DriverConnection connection_;
-};
 
 Graph product_graph() {
   Program program("product");
