@@ -20,9 +20,25 @@ PreparedPtr read_program(const std::string& path) {
   }
 }
 
+std::vector<std::string> range_warnings(const Prepared& program, bool known) {
+  std::vector<std::string> texts;
+  for (const RangeNote& note : program.verified.range_notes) {
+    if (known && !note.known) continue;
+    const std::string line = note.site.str();
+    texts.push_back("op" + std::to_string(note.op) + " " + note.op_name +
+                    (line.empty() ? "" : " (" + line + ")") + ": " + note.text);
+  }
+  return texts;
+}
+
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+void print_warnings(const Prepared& program) {
+  for (const std::string& text : range_warnings(program))
+    std::printf("warning: %s\n", text.c_str());
+}
 
 void digest(const std::string& path, const Global& global) {
   const PreparedPtr program = read_program(path);
@@ -41,11 +57,13 @@ void check(const std::string& path, bool asks, Global& global) {
     Json json = {{"name", program->graph.name},
                  {"good", refused.empty()},
                  {"ops", program->verified.ops},
-                 {"parties", program->verified.parties}};
+                 {"parties", program->verified.parties},
+                 {"warnings", range_warnings(*program)}};
     if (asks) json["refused"] = Json::array();
     for (const Error& error : refused) json["refused"].push_back(error.what());
     return Global::print(json);
   }
+  print_warnings(*program);
   if (!refused.empty()) {
     for (const Error& error : refused) std::printf("%s\n", error.what());
     return;
@@ -79,6 +97,7 @@ void plan(const std::string& path, const Global& global) {
                           {"random", verified.random},
                           {"devices", devices},
                           {"secure", secure_json(program->graph, verified)},
+                          {"warnings", range_warnings(*program)},
                           {"releases", releases}});
   }
   std::fputs(graph_to_text(program->graph, &verified).c_str(), stdout);
@@ -90,6 +109,7 @@ void plan(const std::string& path, const Global& global) {
                 static_cast<long long>(bytes));
   }
   std::fputs(secure_text(program->graph, verified).c_str(), stdout);
+  print_warnings(*program);
   for (const std::string& release : releases) std::printf("%s\n", release.c_str());
 }
 

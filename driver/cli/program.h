@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "driver/session.h"
 
@@ -9,5 +10,9 @@ namespace curia {
 
 // Errors: kInvalid, naming the file, and the place in it or the op.
 PreparedPtr read_program(const std::string& path);
+
+// What ranges allow, and where they are unknown what they leave open, on secure devices: one line
+// an op. `known`: only the former.
+std::vector<std::string> range_warnings(const Prepared& program, bool known = false);
 
 }  // namespace curia

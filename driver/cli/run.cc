@@ -56,6 +56,9 @@ void run(const RunFlags& flags, const Global& global) {
       throw Error(Code::kInvalid, "--fetch: the program has no output \"" + name + "\"");
     }
   }
+  for (const std::string& text : range_warnings(*program, true)) {
+    std::fprintf(stderr, "curia: warning: %s\n", text.c_str());
+  }
   if (!flags.save.empty()) fs::create_directories(flags.save);
   CommandSession open(global, true);
   Session& session = open.session();

@@ -27,7 +27,7 @@ def product(members=MEMBERS):
 
 
 class Secure(support.CliTest):
-    def up_three(self, *grants):
+    def up_three(self, *grants, ranges=None):
         self.write("a.csv", "v\n1.5\n2.5\n-3.5\n")
         self.write("b.csv", "v\n2.5\n4.5\n0.5\n")
         arguments = ["init", "c", "--parties", "alice,bob,carol", "--driver", "dora", "--dataset", "alice/x=a.csv",
@@ -35,6 +35,11 @@ class Secure(support.CliTest):
         for grant in grants:
             arguments += ["--grant", grant]
         self.run_curia(*arguments)
+        for owner in ("alice", "bob") if ranges else ():
+            path = self.folder / "c" / owner / "worker.json"
+            config = json.loads(path.read_text())
+            config["datasets"]["x"]["ranges"] = ranges
+            path.write_text(json.dumps(config))
         self.run_curia("up", "c", "--detach")
         self.addCleanup(subprocess.run, [support.CURIA, "down", "c"], cwd=self.folder, capture_output=True)
 
@@ -55,6 +60,51 @@ class Secure(support.CliTest):
         self.assertGreater(ops["mul"]["memory"], 0)
         self.assertEqual(ops["sum"]["rounds"], 0)
         self.assertEqual(plan["secure"]["rounds"], sum(op["rounds"] * op["runs"] for op in plan["secure"]["ops"]))
+
+    def test_ranges_that_allow_an_overflow_are_refused_and_unknown_ones_are_said(self):
+        open_text = self.out("plan", self.write("open.json", product()))
+        self.assertIn("warning: op2 share: the range of its operand is unknown", open_text)
+        self.assertIn("warning: op6 mul (product.py:7): the range of its operands is unknown", open_text)
+        self.assertIn("warning: op6 mul (product.py:7)", self.out("check", "open.json"))
+        self.assertEqual(len(self.json("check", "open.json")["warnings"]), 4)
+        known = product()
+        for op in known["ops"]:
+            if op["op"] == "dataset":
+                op["range"] = {"v": [-10, 10]}
+        self.assertNotIn("warning", self.out("plan", self.write("known.json", known)))
+        large = json.loads(json.dumps(known).replace("-10, 10", "-1e4, 1e4"))
+        for command in ("check", "plan", "run"):
+            text = self.error(command, self.write("large.json", large), code=2)
+            self.assertIn("mul (product.py:7)", text)
+            self.assertIn("expected products below 2^26", text)
+        accepted = json.loads(json.dumps(large))
+        for op in accepted["ops"]:
+            if op["op"] in ("mul", "sum"):
+                op["overflow"] = "warn"
+        self.assertIn("warning: op6 mul (product.py:7): expected products below 2^26",
+                      self.out("plan", self.write("accepted.json", accepted)))
+
+    def test_a_run_warns_of_an_overflow_that_it_accepts_and_owners_refuse_what_is_not_declared(self):
+        self.up_three(*[f"{owner}/x:{to}" for owner in ("alice", "bob") for to in ("alice+bob+carol", "carol", "dora")],
+                      ranges={"v": [-1e4, 1e4]})
+
+        def ranged(low, high, **attributes):
+            program = product()
+            for op in program["ops"]:
+                if op["op"] == "dataset":
+                    op["range"] = [low, high]
+                if op["op"] in ("mul", "sum"):
+                    op.update(attributes)
+            return self.write("ranged.json", program)
+
+        done = self.run_curia("--json", *self.on("run", ranged(-1e4, 1e4, overflow="warn"), "--fetch", "plain"))
+        self.assertIn("curia: warning: op6 mul (product.py:7): expected products below 2^26", done.stderr)
+        self.assertAlmostEqual(json.loads(done.stdout)["fetched"]["plain"]["data"][0], 13.25, delta=1e-4)
+        quiet = self.run_curia(*self.on("run", self.write("product.json", product()), "--fetch", "plain"))
+        self.assertNotIn("warning", quiet.stderr)
+        text = self.error(*self.on("run", ranged(-10, 10), "--fetch", "plain"), code=2)
+        self.assertIn("op dataset", text)
+        self.assertIn("column \"v\", has the range [-10000, 10000], but the program takes [-10, 10] for granted", text)
 
     def test_after_a_run_the_measured_numbers_stand_beside_the_planned(self):
         self.up_three(*[f"{owner}/x:{to}" for owner in ("alice", "bob") for to in ("alice+bob+carol", "carol", "dora")])
