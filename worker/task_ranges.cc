@@ -25,7 +25,14 @@ void Task::take_ranges(const External& external, const Object& object, ValuePtr&
     } else if (is_drivers && !value->is_error()) {
       check_cells(who, *value, external.ranges);
     } else {
-      value = saturated(value, external.ranges);
+      const ValuePtr taken = saturated(value, external.ranges);
+      if (taken != value) {
+        parts_.log("run of " + info_.driver + " (" + external.site.str() + "): cells of " + who +
+                   " beyond " + ranges_text(external.ranges) +
+                   ", which the program takes for granted, were held at it, so results are wrong; "
+                   "give the program the range they have");
+      }
+      value = taken;
     }
   } catch (const Error& error) {
     throw error.at_op(external.op_name, external.site);

@@ -163,3 +163,22 @@ TEST_CASE("Secure: the owner's log, and no other, tells of cells that are out of
   CHECK_FALSE(contains(cluster.log("bob"), "cells are not"));
   CHECK_FALSE(contains(cluster.log("carol"), "cells are not"));
 }
+
+TEST_CASE(
+    "Secure: the log tells where cells are held at a range that a program takes for granted") {
+  ProcessParty alice;
+  alice.csv["x"] = "v\n1\n2\n7\n";
+  const ProcessCluster cluster({{"alice", alice}, {"bob", {}}, {"carol", {}}});
+  Session session = cluster.connect();
+  Program source("source");
+  source.output("v", source.dataset(session.dataset("alice", "x")).column("v"));
+  const Ref kept = session.run(source)["v"];
+  for (const double most : {7.0, 2.5}) {
+    Program program("narrow");
+    program.output("out", program.input("v", kept.type(), {{"", {0, most}}}) + 1);
+    session.run(program, {{"v", kept}});
+    session.wait(Seconds(60));
+    const bool told = contains(cluster.log("alice"), "cells of \"v\" beyond [0, 2.5]");
+    CHECK(told == (most < 7));
+  }
+}
