@@ -2,24 +2,11 @@
 
 #include <utility>
 
-#include "protocol/memory.h"
-
 namespace curia {
 namespace {
 
-// What an object counts in its account. A failure that only some may know of counts like the value
-// in whose place it stands.
-std::int64_t counted_bytes(const Value& value, const ObjectMeta& meta) {
-  const bool secret = value.is_error() && !meta.label->sources.empty();
-  return secret && !meta.hidden ? held_bytes(meta.type) : value.bytes();
-}
-
 Entry entry_of(const std::string& key, const Object& object) {
   return {key, object.meta, counted_bytes(*object.value, *object.meta), object.version};
-}
-
-Account account_for(const ObjectMeta& meta) {
-  return meta.hidden ? Account::kHidden : Account::kOpen;
 }
 
 Owner owner_of(const ObjectMeta& meta) { return {meta.principal, meta.session}; }
@@ -28,63 +15,10 @@ constexpr int kErasedAtOnce = 1024;  // then others get their turn
 
 }  // namespace
 
-// What is counted. Owned by the backend and by all charges: somebody may hold an object for longer
-// than the backend lives.
-struct MemoryBackend::Books {
-  mutable std::mutex mutex;
-  AccountStats open;
-  AccountStats hidden;
-
-  AccountStats& account(Account which) { return which == Account::kOpen ? open : hidden; }
-
-  // REQUIRES: mutex held. The messages say nothing of what others hold here.
-  void check_quota(Account which, std::int64_t more) {
-    const AccountStats& held = account(which);
-    if (held.quota_bytes == 0 || more <= held.left()) return;
-    if (which == Account::kHidden) {
-      throw Error(Code::kQuota,
-                  "memory quota: no room for a result whose size depends on the data; release such "
-                  "results, or raise hidden_quota_mib");
-    }
-    throw Error(Code::kQuota, "memory quota: " + std::to_string(more) +
-                                  " bytes wanted, less left of " +
-                                  std::to_string(held.quota_bytes) +
-                                  "; release objects, or raise memory_quota_mib");
-  }
-};
-
-// What one object counts. Owned by the object and its copies.
-struct MemoryBackend::Charge {
-  // freed: what goes when this comes. Errors: kQuota.
-  Charge(std::shared_ptr<Books> in, Account which, std::int64_t size, const Charge* freed)
-      : books(std::move(in)), account(which), bytes(size) {
-    const std::lock_guard lock(books->mutex);
-    std::int64_t more = bytes + kObjectOverhead;
-    if (freed != nullptr && freed->account == account) more -= freed->bytes + kObjectOverhead;
-    books->check_quota(account, more);
-    AccountStats& held = books->account(account);
-    held.bytes += bytes;
-    ++held.objects;
-  }
-  ~Charge() {
-    const std::lock_guard lock(books->mutex);
-    AccountStats& held = books->account(account);
-    held.bytes -= bytes;
-    --held.objects;
-  }
-  Charge(const Charge&) = delete;
-  Charge& operator=(const Charge&) = delete;
-
-  const std::shared_ptr<Books> books;
-  const Account account;
-  const std::int64_t bytes;
-};
-
 MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota)
-    : books_(std::make_shared<Books>()) {
-  books_->open.quota_bytes = open_quota;
-  books_->hidden.quota_bytes = hidden_quota;
-}
+    : books_(std::make_shared<QuotaBooks>(
+          open_quota, hidden_quota,
+          QuotaBooks::Names{"memory", "memory_quota_mib", "hidden_quota_mib"})) {}
 
 MemoryBackend::~MemoryBackend() = default;
 
@@ -105,11 +39,11 @@ std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
                                             " of the object, found " + std::to_string(found));
   }
   // What somebody reads stays in memory beside the new one.
-  const Charge* freed = nullptr;
+  const QuotaBooks::Charge* freed = nullptr;
   if (found != 0 && before->second.charge.use_count() == 1) {
-    freed = static_cast<const Charge*>(before->second.charge.get());
+    freed = static_cast<const QuotaBooks::Charge*>(before->second.charge.get());
   }
-  auto charge = std::make_shared<const Charge>(books_, account, bytes, freed);
+  auto charge = std::make_shared<const QuotaBooks::Charge>(books_, account, bytes, freed);
   const auto [at, added] = objects_.try_emplace(key);
   const bool moves = !added && owner_of(*at->second.meta) != owner;
   try {
@@ -193,15 +127,12 @@ std::vector<Entry> MemoryBackend::list(const Owner& owner, std::string_view pref
   return entries;
 }
 
-void MemoryBackend::reserve(Account which, std::int64_t bytes) {
-  const std::lock_guard lock(books_->mutex);
-  books_->check_quota(which, bytes);
-  books_->account(which).reserved_bytes += bytes;
+void MemoryBackend::reserve(Account account, std::int64_t bytes) {
+  books_->reserve(account, bytes);
 }
 
-void MemoryBackend::unreserve(Account which, std::int64_t bytes) {
-  const std::lock_guard lock(books_->mutex);
-  books_->account(which).reserved_bytes -= bytes;
+void MemoryBackend::unreserve(Account account, std::int64_t bytes) {
+  books_->unreserve(account, bytes);
 }
 
 BackendStats MemoryBackend::stats() const {
@@ -210,9 +141,8 @@ BackendStats MemoryBackend::stats() const {
     const std::lock_guard lock(mutex_);
     stats.objects = std::ssize(objects_);
   }
-  const std::lock_guard lock(books_->mutex);
-  stats.open = books_->open;
-  stats.hidden = books_->hidden;
+  stats.open = books_->stats(Account::kOpen);
+  stats.hidden = books_->stats(Account::kHidden);
   return stats;
 }
 

@@ -9,6 +9,7 @@
 
 #include "store/backend.h"
 #include "store/ordered_keys.h"
+#include "store/quota_books.h"
 
 namespace curia {
 
@@ -33,8 +34,6 @@ class MemoryBackend : public Backend {
   BackendStats stats() const override;
 
  private:
-  struct Books;
-  struct Charge;
   using Objects = std::unordered_map<std::string, Object>;
 
   // REQUIRES for these: mutex_ held.
@@ -42,7 +41,7 @@ class MemoryBackend : public Backend {
   // The node's object goes with the caller, after the lock.
   Objects::node_type take(Objects::iterator at);
 
-  const std::shared_ptr<Books> books_;
+  const std::shared_ptr<QuotaBooks> books_;
   mutable std::mutex mutex_;
   Objects objects_;
   std::map<Owner, OrderedKeys> keys_;  // of objects_
