@@ -1,0 +1,315 @@
+#include "store/file_backend.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "protocol/uri.h"
+#include "store/mapping.h"
+#include "store/object_file.h"
+
+namespace curia {
+namespace {
+
+constexpr int kErasedAtOnce = 64;  // then others get their turn
+
+Owner owner_of(const ObjectMeta& meta) { return {meta.principal, meta.session}; }
+
+void check_key(const std::string& key) {
+  Uri::parse("fs:///" + key);
+  if (key == kOwnFolder || key.starts_with(std::string(kOwnFolder) + "/")) {
+    throw Error(Code::kInvalid, "fs:///" + std::string(kOwnFolder) +
+                                    " belongs to the store itself; use another name");
+  }
+}
+
+[[noreturn]] void immutable(std::int64_t expected, std::int64_t found) {
+  throw Error(Code::kImmutable, expected == 0
+                                    ? "an object with this URI exists already; use another URI"
+                                    : "expected version " + std::to_string(expected) +
+                                          " of the object, found " + std::to_string(found));
+}
+
+}  // namespace
+
+// Has a key for itself. REQUIRES, made and gone: the lock is held.
+class FileBackend::Busy {
+ public:
+  Busy(FileBackend& backend, std::string key, std::unique_lock<std::mutex>& lock)
+      : backend_(backend), key_(std::move(key)), lock_(lock) {
+    backend_.idle_.wait(lock_, [this] { return !backend_.busy_.contains(key_); });
+    backend_.busy_.insert(key_);
+  }
+  ~Busy() {
+    if (!lock_.owns_lock()) lock_.lock();
+    backend_.busy_.erase(key_);
+    backend_.idle_.notify_all();
+  }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  FileBackend& backend_;
+  const std::string key_;
+  std::unique_lock<std::mutex>& lock_;
+};
+
+FileBackend::FileBackend(const FileStoreOptions& options)
+    : options_(options),
+      disk_(*options.disk),
+      books_(std::make_shared<QuotaBooks>(
+          options.open_quota, options.hidden_quota,
+          QuotaBooks::Names{"disk", "fs_quota_mib", "fs_hidden_quota_mib"})) {
+  open_root();
+  sweep();
+  ledger_ = std::make_unique<VersionLedger>(disk_, options_.state, options_.key);
+  find_objects();
+}
+
+FileBackend::~FileBackend() = default;
+
+FileHandle FileBackend::open_folder(const std::string& key, bool make) const {
+  const std::string what = "cannot open the folder of fs:///" + key;
+  const int root = disk_.open(root_.fd(), ".", O_RDONLY | O_DIRECTORY);
+  if (root < 0) throw_disk_error(what, -root);
+  FileHandle at(root);
+  std::size_t begin = 0;
+  for (std::size_t end = key.find('/'); end != std::string::npos; end = key.find('/', begin)) {
+    const std::string name = key.substr(begin, end - begin);
+    int opened = disk_.open(at.fd(), name, O_RDONLY | O_DIRECTORY);
+    if (opened == -ENOENT && make) {
+      int error = disk_.make_folder(at.fd(), name);
+      if (error >= 0) error = disk_.sync_folder(at.fd());
+      if (error < 0 && error != -EEXIST) throw_disk_error(what, -error);
+      opened = disk_.open(at.fd(), name, O_RDONLY | O_DIRECTORY);
+    }
+    if (opened == -ENOENT && !make) return {};
+    if (opened < 0) throw_disk_error(what, -opened);
+    at = FileHandle(opened);
+    begin = end + 1;
+  }
+  return at;
+}
+
+void FileBackend::store_file(ObjectRecord& record, const Value& value, bool replaces, bool& moved) {
+  const std::string what = "cannot store fs:///" + record.key;
+  const std::string file_name = record.key.substr(record.key.rfind('/') + 1);
+  const FileHandle folder = open_folder(record.key, true);
+  ledger_->make_room();
+  const std::string name = std::to_string(++next_name_);
+  const int opened = disk_.open(temporary_.fd(), name, O_WRONLY | O_CREAT | O_EXCL);
+  if (opened < 0) throw_disk_error(what, -opened);
+  try {
+    const FileHandle file(opened);
+    record = write_object(disk_, file.fd(), options_.key, std::move(record), value);
+    const int error = disk_.rename(temporary_.fd(), name, folder.fd(), file_name, replaces);
+    if (error == -EEXIST || error == -EISDIR) {
+      throw Error(Code::kImmutable, "at fs:///" + record.key +
+                                        " there is a file or folder that is no object of this "
+                                        "worker; use another URI");
+    }
+    if (error < 0) throw_disk_error(what, -error);
+  } catch (const Error&) {
+    disk_.unlink(temporary_.fd(), name);
+    throw;
+  }
+  moved = true;
+  try {
+    if (const int error = disk_.sync_folder(folder.fd()); error < 0) {
+      throw_disk_error(what, -error);
+    }
+    ledger_->put(record.key, {record.sequence, record.version, record.meta.principal});
+  } catch (const Error& error) {
+    throw Error(error.code(), error.message() + "; it is there, but a crash may undo it");
+  }
+}
+
+std::int64_t FileBackend::put(const std::string& key, ValuePtr value,
+                              std::shared_ptr<const ObjectMeta> meta,
+                              std::int64_t expected_version) {
+  check_key(key);
+  Found found;
+  found.bytes = counted_bytes(*value, *meta);
+  found.version = expected_version + 1;
+  found.meta = meta;
+  std::unique_lock lock(mutex_);
+  const Busy busy(*this, key, lock);
+  const auto before = objects_.find(key);
+  const std::int64_t version = before == objects_.end() ? 0 : before->second.version;
+  if (version != expected_version) immutable(expected_version, version);
+  const QuotaBooks::Charge* freed = nullptr;
+  if (version != 0 && before->second.charge.use_count() == 1) freed = before->second.charge.get();
+  found.charge =
+      std::make_shared<const QuotaBooks::Charge>(books_, account_for(*meta), found.bytes, freed);
+  lock.unlock();
+
+  ObjectRecord record;
+  record.key = key;
+  record.version = found.version;
+  record.sequence = found.sequence = ledger_->next_sequence();
+  record.meta = *meta;
+  record.bytes = found.bytes;
+  bool moved = false;
+  try {
+    store_file(record, *value, version != 0, moved);
+  } catch (...) {
+    if (moved) {
+      ledger_->remember(key, {found.sequence, found.version, meta->principal});
+      lock.lock();
+      insert(key, std::move(found));
+    } else {
+      ledger_->give_up(found.sequence);
+    }
+    throw;
+  }
+  lock.lock();
+  insert(key, std::move(found));
+  return expected_version + 1;
+}
+
+void FileBackend::insert(const std::string& key, Found found) {
+  const auto [at, added] = objects_.try_emplace(key);
+  if (!added) drop_key(*at);
+  at->second = std::move(found);
+  if (at->second.broken.empty()) keys_[owner_of(*at->second.meta)].insert(at->first);
+}
+
+void FileBackend::drop_key(const Index::value_type& entry) {
+  if (!entry.second.broken.empty()) return;
+  const auto keys = keys_.find(owner_of(*entry.second.meta));
+  keys->second.erase(entry.first);
+  if (keys->second.empty()) keys_.erase(keys);
+}
+
+void FileBackend::remove(Index::iterator at) {
+  drop_key(*at);
+  objects_.erase(at);
+}
+
+std::optional<Object> FileBackend::read(const std::string& key, const Found& found) const {
+  const FileHandle folder = open_folder(key, false);
+  const int opened =
+      folder.open() ? disk_.open(folder.fd(), key.substr(key.rfind('/') + 1), O_RDONLY) : -ENOENT;
+  if (opened == -ENOENT || opened == -ELOOP) {
+    throw Error(Code::kCorrupt, "object fs:///" + key +
+                                    ": its file is gone; restore it or remove "
+                                    "the object");
+  }
+  if (opened < 0) throw_disk_error("cannot read fs:///" + key, -opened);
+  const FileHandle file(opened);
+  MappedObject object = map_object(file.fd(), options_.key, key);
+  if (object.record.sequence != found.sequence) {
+    throw Error(Code::kCorrupt, "object fs:///" + key + ": its file is that of version " +
+                                    std::to_string(object.record.version) + " and not of version " +
+                                    std::to_string(found.version) +
+                                    "; restore it or remove the object");
+  }
+  return Object{std::move(object.value), found.meta, found.version, found.charge};
+}
+
+std::optional<Object> FileBackend::get(const std::string& key) const {
+  for (;;) {
+    Found found;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto at = objects_.find(key);
+      if (at == objects_.end()) return std::nullopt;
+      found = at->second;
+    }
+    if (!found.broken.empty()) throw Error(Code::kCorrupt, found.broken);
+    ValuePtr mapped = found.mapped.lock();
+    if (mapped != nullptr && !has_faulted(*mapped)) {
+      return Object{std::move(mapped), found.meta, found.version, found.charge};
+    }
+    try {
+      std::optional<Object> object = read(key, found);
+      const std::lock_guard lock(mutex_);
+      const auto at = objects_.find(key);
+      if (at != objects_.end() && at->second.sequence == found.sequence) {
+        at->second.mapped = object->value;
+      }
+      return object;
+    } catch (const Error&) {
+      // It may be that another thread replaced or erased it meanwhile.
+      std::unique_lock lock(mutex_);
+      idle_.wait(lock, [&] { return !busy_.contains(key); });
+      const auto at = objects_.find(key);
+      if (at != objects_.end() && at->second.sequence == found.sequence) throw;
+    }
+  }
+}
+
+bool FileBackend::exists(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  return objects_.contains(key);
+}
+
+std::optional<Entry> FileBackend::describe(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = objects_.find(key);
+  if (at == objects_.end()) return std::nullopt;
+  return Entry{key, at->second.meta, at->second.bytes, at->second.version};
+}
+
+bool FileBackend::erase(const std::string& key) {
+  std::unique_lock lock(mutex_);
+  const Busy busy(*this, key, lock);
+  if (!objects_.contains(key)) return false;
+  lock.unlock();
+  const FileHandle folder = open_folder(key, false);
+  ledger_->erase(key);
+  int error = -ENOENT;
+  if (folder.open()) error = disk_.unlink(folder.fd(), key.substr(key.rfind('/') + 1));
+  if (error >= 0) error = disk_.sync_folder(folder.fd());
+  if (error >= 0 || error == -ENOENT) ledger_->finish_erase(key);
+  lock.lock();
+  remove(objects_.find(key));
+  if (error < 0 && error != -ENOENT) throw_disk_error("cannot remove fs:///" + key, -error);
+  return true;
+}
+
+std::int64_t FileBackend::erase_all(const Owner& owner) {
+  std::int64_t count = 0;
+  for (;;) {
+    std::vector<std::string> keys;
+    for (const Entry& entry : list(owner, "", "", kErasedAtOnce)) keys.push_back(entry.key);
+    if (keys.empty()) return count;
+    for (const std::string& key : keys) count += erase(key) ? 1 : 0;
+  }
+}
+
+std::vector<Entry> FileBackend::list(const Owner& owner, std::string_view prefix,
+                                     std::string_view after, std::int64_t limit) const {
+  std::vector<Entry> entries;
+  const std::lock_guard lock(mutex_);
+  const auto keys = keys_.find(owner);
+  if (keys == keys_.end()) return entries;
+  const bool begin = after < prefix;
+  keys->second.visit(begin ? prefix : after, !begin, [&](std::string_view key) {
+    if (!key.starts_with(prefix) || std::ssize(entries) >= limit) return false;
+    const auto at = objects_.find(std::string(key));
+    entries.push_back({at->first, at->second.meta, at->second.bytes, at->second.version});
+    return true;
+  });
+  return entries;
+}
+
+void FileBackend::reserve(Account account, std::int64_t bytes) { books_->reserve(account, bytes); }
+
+void FileBackend::unreserve(Account account, std::int64_t bytes) {
+  books_->unreserve(account, bytes);
+}
+
+BackendStats FileBackend::stats() const {
+  BackendStats stats;
+  {
+    const std::lock_guard lock(mutex_);
+    stats.objects = std::ssize(objects_);
+  }
+  stats.open = books_->stats(Account::kOpen);
+  stats.hidden = books_->stats(Account::kHidden);
+  return stats;
+}
+
+}  // namespace curia

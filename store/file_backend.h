@@ -1,0 +1,119 @@
+// fs://: every object an Arrow IPC file beneath a folder, mapped back without a copy, written so
+// that after a crash there is the old object or the new one. store/FORMAT.md says what is in a file
+// and in which order things reach the disk.
+//
+// An object whose file is not exactly what this worker wrote last under its key is there, but
+// broken: get() says kCorrupt, describe() gives the principal it belongs to and a label of a source
+// that nobody owns. Files of other origin are no objects, and are never written over.
+//
+// Thread: any (one mutex for the index; files are written and read outside of it, one put or erase
+// of a key at a time).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "store/backend.h"
+#include "store/disk.h"
+#include "store/ordered_keys.h"
+#include "store/quota_books.h"
+#include "store/seal.h"
+#include "store/version_ledger.h"
+
+namespace curia {
+
+struct ObjectRecord;
+
+// Of the root: the store's lock and files that are being written.
+inline constexpr std::string_view kOwnFolder = ".curia";
+
+struct FileStoreOptions {
+  std::string root;   // made where it is missing
+  std::string state;  // folder of the worker's state, where versions are remembered
+  StoreKey key{};
+  std::int64_t open_quota = 0;  // bytes; 0: as much as the disk takes
+  std::int64_t hidden_quota = 0;
+  Disk* disk = &Disk::system();  // outlives the backend
+};
+
+class FileBackend : public Backend {
+ public:
+  // Locks the root, removes what crashes left behind, finds the objects again. Errors: kInvalid
+  // where another worker uses the root or it cannot be used; kCorrupt for a damaged ledger.
+  explicit FileBackend(const FileStoreOptions& options);
+  ~FileBackend() override;
+
+  // What the start found, for the log: one line for each broken object and a summary.
+  const std::vector<std::string>& report() const { return report_; }
+
+  std::string_view scheme() const override { return "fs"; }
+  std::int64_t put(const std::string& key, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
+                   std::int64_t expected_version) override;
+  std::optional<Object> get(const std::string& key) const override;
+  bool exists(const std::string& key) const override;
+  std::optional<Entry> describe(const std::string& key) const override;
+  bool erase(const std::string& key) override;
+  std::int64_t erase_all(const Owner& owner) override;
+  std::vector<Entry> list(const Owner& owner, std::string_view prefix, std::string_view after,
+                          std::int64_t limit) const override;
+  void reserve(Account account, std::int64_t bytes) override;
+  void unreserve(Account account, std::int64_t bytes) override;
+  BackendStats stats() const override;
+
+ private:
+  struct Found {
+    std::shared_ptr<const ObjectMeta> meta;
+    std::int64_t bytes = 0;
+    std::int64_t version = 0;
+    std::uint64_t sequence = 0;
+    std::shared_ptr<const QuotaBooks::Charge> charge;
+    std::string broken;                 // why it cannot be read; "": it can, as far as is known
+    std::weak_ptr<const Value> mapped;  // while somebody uses it
+  };
+  using Index = std::unordered_map<std::string, Found>;
+  class Busy;
+
+  void open_root();
+  void sweep();
+  // Fills the index from the files, and the ledger from both.
+  void find_objects();
+  void take_file(const std::string& key, std::map<std::string, LedgerEntry>& known,
+                 std::uint64_t& last);
+  // The folder a key's file is in; none where it is missing and not to be made.
+  FileHandle open_folder(const std::string& key, bool make) const;
+  // Writes and moves in the file of an object. moved: whether it is in its place, also where an
+  // error is thrown then.
+  void store_file(ObjectRecord& record, const Value& value, bool replaces, bool& moved);
+  // The object of this sequence; none where its file is another.
+  std::optional<Object> read(const std::string& key, const Found& found) const;
+
+  // REQUIRES for these: mutex_ held.
+  void insert(const std::string& key, Found found);
+  void remove(Index::iterator at);
+  void drop_key(const Index::value_type& entry);
+
+  const FileStoreOptions options_;
+  Disk& disk_;
+  FileHandle root_;
+  FileHandle lock_;
+  FileHandle temporary_;
+  std::unique_ptr<VersionLedger> ledger_;
+  std::vector<std::string> report_;
+  const std::shared_ptr<QuotaBooks> books_;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable idle_;
+  mutable std::unordered_set<std::string> busy_;  // keys that are being put or erased
+  mutable Index objects_;
+  std::map<Owner, OrderedKeys> keys_;        // of objects that are not broken
+  std::atomic<std::uint64_t> next_name_{0};  // of temporary files
+};
+
+}  // namespace curia
