@@ -220,6 +220,13 @@ void DriverConnection::release(const std::string& name, const std::string& uri,
   }
 }
 
+void DriverConnection::remove(const std::string& name, const std::string& uri) {
+  const std::lock_guard lock(mutex_);
+  Worker& worker = find(name);
+  if (worker.lost != nullptr) throw *worker.lost;
+  add(worker, Kind::kRelease, encode(ReleaseRequest{{uri}}), nullptr);
+}
+
 void DriverConnection::send_releases(Worker& worker) {
   if (worker.releases.empty() || worker.lost != nullptr) return;
   worker.release_bytes = 0;

@@ -69,6 +69,8 @@ class DriverConnection : private ControlEvents {
   // Releases an object, batched and asynchronously; never fails. bytes: its size, kUnknown with
   // `?`.
   void release(const std::string& worker, const std::string& uri, std::int64_t bytes);
+  // In order, of any object of the driver's. Errors: kWorkerLost.
+  void remove(const std::string& worker, const std::string& uri);
 
   // The lane to a worker for puts or fetches; makes the data connection when there is none.
   std::shared_ptr<Lane> bulk_lane(const std::string& worker, LaneUse use);

@@ -291,6 +291,22 @@ void Session::release(const Ref& ref) {
   }
 }
 
+Ref Session::stored(std::string_view party, const Uri& uri) {
+  RefFacts facts{.uri = uri, .type = {}, .session = id()};
+  facts.type.device = party;
+  const DescribeReply found = describe(Ref(facts, nullptr));
+  facts.type = found.type;
+  facts.program = found.program;
+  facts.output = found.output;
+  return Ref(facts, nullptr);
+}
+
+void Session::remove(const Ref& ref) {
+  for (const std::string& party : ref.parties()) {
+    state_->connection.remove(party, ref.uri().str());
+  }
+}
+
 void Session::wait(std::chrono::milliseconds timeout) {
   try {
     state_->connection.drain(timeout == kForever ? std::chrono::hours(24 * 365) : timeout);

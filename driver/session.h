@@ -102,6 +102,11 @@ class Session {
   DescribeReply describe(const Ref& ref);
   std::vector<ListEntry> list(std::string_view party);
   void release(const Ref& ref);
+  // A reference to what an earlier program, of whatever session of this driver, saved at a party as
+  // fs:///... Waits. Errors: kNotFound.
+  Ref stored(std::string_view party, const Uri& uri);
+  // Removes such an object for good.
+  void remove(const Ref& ref);
 
   // Waits until all runs and puts so far have ended. Errors: the first failure among them.
   void wait(std::chrono::milliseconds timeout = kForever);

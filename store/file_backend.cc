@@ -103,6 +103,9 @@ void FileBackend::store_file(ObjectRecord& record, const Value& value, bool repl
   try {
     const FileHandle file(opened);
     record = write_object(disk_, file.fd(), options_.key, std::move(record), value);
+    if (has_faulted(value)) {
+      throw Error(Code::kCorrupt, what + ": the file that its value came from was cut meanwhile");
+    }
     const int error = disk_.rename(temporary_.fd(), name, folder.fd(), file_name, replaces);
     if (error == -EEXIST || error == -EISDIR) {
       throw Error(Code::kImmutable, "at fs:///" + record.key +

@@ -32,23 +32,25 @@ std::mutex& list_mutex() {
   return *mutex;
 }
 
-template <class See>
-bool any_slice(const Value& value, const See& see) {
-  if (const auto* tensor = std::get_if<Tensor>(&value.form)) return see(tensor->data);
-  if (const auto* share = std::get_if<Share>(&value.form)) {
-    return see(share->first) || see(share->second);
+// Calls `see` with each piece of memory of a value.
+template <class V, class See>
+void each_slice(V& value, const See& see) {
+  if (auto* tensor = std::get_if<Tensor>(&value.form)) see(tensor->data);
+  if (auto* share = std::get_if<Share>(&value.form)) {
+    see(share->first);
+    see(share->second);
   }
-  const auto* table = std::get_if<Table>(&value.form);
-  if (table == nullptr) return false;
-  for (const Column& column : table->columns) {
-    if (const auto* tensor = std::get_if<Tensor>(&column.data)) {
-      if (see(tensor->data)) return true;
+  auto* table = std::get_if<Table>(&value.form);
+  if (table == nullptr) return;
+  for (auto& column : table->columns) {
+    if (auto* tensor = std::get_if<Tensor>(&column.data)) {
+      see(tensor->data);
     } else {
-      const auto& strings = std::get<StringColumn>(column.data);
-      if (see(strings.offsets) || see(strings.text)) return true;
+      auto& strings = std::get<StringColumn>(column.data);
+      see(strings.offsets);
+      see(strings.text);
     }
   }
-  return false;
 }
 
 }  // namespace
@@ -153,14 +155,32 @@ bool Mapping::faulted(const void* address) {
 }
 
 bool is_mapped(const Value& value) {
-  return any_slice(
-      value, [](const Slice& slice) { return slice.size > 0 && Mapping::contains(slice.data); });
+  bool found = false;
+  each_slice(value, [&](const Slice& slice) {
+    found = found || (slice.size > 0 && Mapping::contains(slice.data));
+  });
+  return found;
 }
 
 bool has_faulted(const Value& value) {
   if (fault_count == 0) return false;
-  return any_slice(
-      value, [](const Slice& slice) { return slice.size > 0 && Mapping::faulted(slice.data); });
+  bool found = false;
+  each_slice(value, [&](const Slice& slice) {
+    found = found || (slice.size > 0 && Mapping::faulted(slice.data));
+  });
+  return found;
+}
+
+ValuePtr unmapped(const ValuePtr& value) {
+  if (!is_mapped(*value)) return value;
+  Value copy = *value;
+  each_slice(copy, [](Slice& slice) {
+    slice = Slice::copy_of({slice.data, static_cast<std::size_t>(slice.size)});
+  });
+  if (has_faulted(*value)) {
+    throw Error(Code::kCorrupt, "the file of a stored object was cut or could not be read");
+  }
+  return std::make_shared<const Value>(std::move(copy));
 }
 
 }  // namespace curia

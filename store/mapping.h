@@ -52,5 +52,8 @@ class Mapping {
 // Whether some memory of a value lies in a mapping, or in a broken one.
 bool is_mapped(const Value& value);
 bool has_faulted(const Value& value);
+// The value itself, or a copy in memory of one in a mapping, for those who read it later and cannot
+// ask then. Errors: kCorrupt for a broken one.
+ValuePtr unmapped(const ValuePtr& value);
 
 }  // namespace curia

@@ -17,7 +17,8 @@ Backend& ObjectStore::backend(std::string_view scheme) const {
   std::string known;
   for (const auto& [name, unused] : backends_) known += (known.empty() ? "" : ", ") + name + "://";
   throw Error(Code::kUnimplemented,
-              "no store for " + std::string(scheme) + ":// is configured here; there is " + known);
+              "no store for " + std::string(scheme) + ":// is configured here; there is " + known +
+                  (scheme == "fs" ? "; the worker's owner sets fs_root in its configuration" : ""));
 }
 
 std::int64_t ObjectStore::put(const Uri& uri, ValuePtr value,

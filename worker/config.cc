@@ -169,6 +169,16 @@ WorkerConfig read_worker_config(const std::string& path) {
       << 20;
   config.lease_ms = fields.number_or("lease_seconds", 30, 1, 3600) * 1000;
   config.state_dir = beside(path, fields.text("state_dir"));
+  if (fields.has("fs_root")) config.fs_root = beside(path, fields.text("fs_root"));
+  for (const char* quota : {"fs_quota_mib", "fs_hidden_quota_mib"}) {
+    if (fields.has(quota) && config.fs_root.empty()) {
+      fields.fail(quota, "it limits the objects beneath fs_root, which is not set");
+    }
+  }
+  constexpr std::int64_t kMostMib = std::int64_t{1} << 40;
+  config.fs_quota_bytes = fields.number_or("fs_quota_mib", 0, 0, kMostMib) << 20;
+  config.fs_hidden_quota_bytes =
+      fields.number_or("fs_hidden_quota_mib", config.fs_quota_bytes >> 22, 0, kMostMib) << 20;
   config.log_level = fields.text_or("log_level", "info");
   if (config.log_level != "debug" && config.log_level != "info" && config.log_level != "warn" &&
       config.log_level != "error") {

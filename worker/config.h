@@ -37,6 +37,9 @@ struct WorkerConfig {
   std::int64_t hidden_quota_bytes = std::int64_t{2} << 30;  // for sizes that depend on the data
   std::int64_t lease_ms = 30'000;
   std::string state_dir;
+  std::string fs_root;              // folder of fs:// objects; "": there are none
+  std::int64_t fs_quota_bytes = 0;  // 0: as much as the disk takes
+  std::int64_t fs_hidden_quota_bytes = 0;
   std::string log_level = "info";
   std::string ready_file;  // written once the worker listens, with its ports
 };

@@ -77,6 +77,15 @@ void serve(const std::string& config_path, const sigset_t& signals) {
   options.memory_quota_bytes = config.memory_quota_bytes;
   options.hidden_quota_bytes = config.hidden_quota_bytes;
   options.lease_ms = config.lease_ms;
+  if (!config.fs_root.empty()) {
+    const std::string& secret = keys.secret_key;
+    options.files = FileStoreOptions{
+        .root = config.fs_root,
+        .state = config.state_dir,
+        .key = store_key({reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()}),
+        .open_quota = config.fs_quota_bytes,
+        .hidden_quota = config.fs_hidden_quota_bytes};
+  }
   options.helpers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())) - 1;
   for (const auto& [name, key] : config.drivers) options.drivers.insert(name);
   for (const auto& [name, peer] : config.parties) {

@@ -16,6 +16,11 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
       client_(std::move(client)) {
   store_.add(
       std::make_unique<MemoryBackend>(options.memory_quota_bytes, options.hidden_quota_bytes));
+  if (options.files) {
+    auto files = std::make_unique<FileBackend>(*options.files);
+    for (const std::string& line : files->report()) options.log("fs: " + line);
+    store_.add(std::move(files));
+  }
   ServerOptions server;
   server.drivers = options.drivers;
   for (const auto& [name, address] : options.peers) server.parties.insert(name);

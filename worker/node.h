@@ -4,12 +4,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "protocol/link/control.h"
 #include "protocol/link/dialer.h"
 #include "protocol/link/link.h"
+#include "store/file_backend.h"
 #include "worker/kernels/pool.h"
 #include "worker/parts.h"
 #include "worker/peers.h"
@@ -25,7 +27,8 @@ struct NodeOptions {
   std::int64_t memory_quota_bytes = 0;  // 0: none
   std::int64_t hidden_quota_bytes = 0;  // for sizes that depend on the data; 0: none
   std::int64_t lease_ms = 30'000;
-  int helpers = 1;  // threads of the kernel pool beside the session's own
+  std::optional<FileStoreOptions> files;  // none: no fs://
+  int helpers = 1;                        // threads of the kernel pool beside the session's own
   std::set<std::string> drivers;
   std::map<std::string, PeerAddress> peers;
   std::function<void(const std::string&)> log = [](const std::string&) {};

@@ -5,6 +5,7 @@
 
 #include "protocol/memory.h"
 #include "protocol/value_bytes.h"
+#include "store/mapping.h"
 #include "worker/consent.h"
 #include "worker/server.h"
 
@@ -67,12 +68,16 @@ DescribeReply description(const Object& object) {
 
 }  // namespace
 
+// Errors: kUnimplemented, saying so, where objects of this scheme cannot be.
+void Server::check_store(const Uri& uri) const { parts_.store->backend(uri.scheme()); }
+
 void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<FetchRequest>(packet.metadata);
   const std::shared_ptr<WorkerSession> session = held(conn, peer, packet.header).session;
   const Uri uri = Uri::parse(request.uri);
   ++parts_.counters.fetches;
-  if (auto object = session->find(uri)) {
+  check_store(uri);
+  if (auto object = uri.scheme() == "mem" ? session->find(uri) : std::nullopt) {
     return deliver(conn, packet.header, session, std::move(object));
   }
   session->when_ready(
@@ -112,7 +117,8 @@ void Server::deliver(ConnId conn, const Header& header,
 
 void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
                                const Object& object) {
-  const Value& value = *object.value;
+  const ValuePtr kept = unmapped(object.value);  // it is read after this has returned
+  const Value& value = *kept;
   ValueBytes bytes = value.is_share() ? share_part_bytes(value.share()) : value_bytes(value);
   FetchReply answer;
   answer.head = bytes.head;
@@ -150,7 +156,8 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
     return reply(conn, packet.header, kReply, encode(answer));
   }
   const Uri uri = Uri::parse(request.uri);
-  if (const auto object = session->find(uri)) {
+  check_store(uri);
+  if (const auto object = uri.scheme() == "mem" ? session->find(uri) : std::nullopt) {
     return reply(conn, packet.header, kReply, encode(description(*object)));
   }
   session->when_ready(uri, request.after,

@@ -73,6 +73,7 @@ class Server : private ControlEvents {
   void heartbeat(ConnId conn, const Peer& peer, const Packet& packet);
   void ordered(ConnId conn, const Peer& peer, const Packet& packet);
   void cancel(ConnId conn, const Peer& peer, const Packet& packet);
+  void check_store(const Uri& uri) const;
   void fetch(ConnId conn, const Peer& peer, const Packet& packet);
   void describe(ConnId conn, const Peer& peer, const Packet& packet);
   void list(ConnId conn, const Peer& peer, const Packet& packet);

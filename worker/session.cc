@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "protocol/value_bytes.h"
+#include "worker/find_object.h"
 
 namespace curia {
 namespace {
@@ -120,10 +121,7 @@ void WorkerSession::cancel(std::uint64_t task) {
 }
 
 std::optional<Object> WorkerSession::find(const Uri& uri) const {
-  std::optional<Object> object;
-  if (uri.scheme() == "mem") object = parts_.store->get(uri);
-  if (object && (object->meta->principal != driver_ || object->meta->session != id_)) return {};
-  return object;
+  return find_object(*parts_.store, uri, {driver_, id_});
 }
 
 void WorkerSession::queue_fences() {
@@ -156,7 +154,9 @@ void WorkerSession::when_ready(const Uri& uri, std::uint64_t after,
     return;
   }
   wake_.notify_one();
-  // It may have been stored between the caller's look and the waiter's entry.
+  // It may have been stored between the caller's look and the waiter's entry. What is on disk is
+  // looked at when the fence passes, since a run before it may replace it.
+  if (uri.scheme() != "mem") return;
   if (auto object = find(uri)) {
     Waiters woken;
     {
@@ -602,7 +602,7 @@ std::string WorkerSession::release(std::string_view metadata) {
   }
   for (const std::string& text : request.uris) {
     const Uri uri = Uri::parse(text);
-    if (find(uri)) parts_.store->erase(uri);
+    if (owns_object(*parts_.store, uri, {driver_, id_})) parts_.store->erase(uri);
   }
   return encode(Nothing{});
 }
@@ -617,7 +617,9 @@ void WorkerSession::pass_fence(const Job& fence) {
     if (of_object->second.empty()) waiters_.erase(of_object);
     has_waiters_ = !waiters_.empty();
   }
-  if (!late.empty()) late.mapped()(std::nullopt);
+  if (late.empty()) return;
+  const Uri uri = Uri::parse(fence.metadata);
+  late.mapped()(uri.scheme() == "mem" ? std::nullopt : find(uri));
 }
 
 void WorkerSession::reply(const Header& header, std::uint16_t flags, std::string_view metadata) {

@@ -73,7 +73,8 @@ class WorkerSession {
   // request `after`, has run and it does not.
   void when_ready(const Uri& uri, std::uint64_t after,
                   std::function<void(std::optional<Object>)> ready);
-  // An object of this session by URI; another's is as good as none.
+  // An object of this session, or one of its driver's on disk, by URI; another's is as good as
+  // none. Reads the whole file of one on disk.
   std::optional<Object> find(const Uri& uri) const;
 
   // A lane to the driver's process at the other end of `conn`. Errors: kSessionOver after close(),

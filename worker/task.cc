@@ -4,7 +4,9 @@
 #include <future>
 
 #include "protocol/op_table.h"
+#include "store/mapping.h"
 #include "worker/consent.h"
+#include "worker/find_object.h"
 #include "worker/kernels/kernel.h"
 
 namespace curia {
@@ -67,10 +69,8 @@ void Task::load_outside(const std::vector<Object>& inputs) {
         Object object;
         if (external.kind == External::Kind::kInput) {
           object = inputs[external.number];
-        } else if (auto found = parts_.store->get(Uri::parse(external.name));
-                   found && found->meta->principal == info_.driver &&
-                   (external.name.rfind("mem://", 0) != 0 ||
-                    found->meta->session == info_.session)) {
+        } else if (auto found = find_object(*parts_.store, Uri::parse(external.name),
+                                            {info_.driver, info_.session})) {
           object = std::move(*found);
         } else {
           throw Error(Code::kNotFound, "no object " + external.name);
@@ -142,6 +142,7 @@ Task::Values Task::region(const std::vector<Op>& ops, const TypedRegion& typed, 
     try {
       poll();
       Values results = step(op, typed, typed.ops[i], values);
+      check_mapped(op, values);
       results.resize(end - typed.ops[i].first_result);
       for (ValuePtr& result : results) {
         // What nobody uses goes at once.
@@ -156,6 +157,15 @@ Task::Values Task::region(const std::vector<Op>& ops, const TypedRegion& typed, 
     }
   }
   return values;
+}
+
+void Task::check_mapped(const Op& op, const Values& values) {
+  for (const ValueId operand : op.operands) {
+    if (values[operand] == nullptr || !has_faulted(*values[operand])) continue;
+    throw Error(Code::kCorrupt,
+                "the file of a stored object was cut or could not be read while it "
+                "was in use");
+  }
 }
 
 Task::Values Task::step(const Op& op, const TypedRegion& around, const TypedOp& typed,

@@ -82,6 +82,8 @@ class Task {
   Values loop(const Op& op, const TypedOp& typed, const Values& values);
   bool share_predicate(const Op& op, const TypedOp& typed, const ValuePtr& predicate);
   void save(const Op& op, const Type& type, const ValuePtr& value);
+  // What an op read of a file that is gone was nothing. Errors: kCorrupt.
+  static void check_mapped(const Op& op, const Values& values);
   Values compute(const Op& op, const TypedRegion& around, const TypedOp& typed,
                  const Values& values);
   TaskMemory& memory();

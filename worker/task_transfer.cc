@@ -3,6 +3,7 @@
 
 #include "protocol/message.h"
 #include "protocol/value_bytes.h"
+#include "store/mapping.h"
 #include "worker/task.h"
 
 namespace curia {
@@ -37,7 +38,8 @@ Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed
   const bool hidden = TaskMemory::concerns(from);
   const std::int64_t counted = hidden ? 0 : max_body_bytes(from, 0);
   if (from.device == parts_.party) {
-    const Value& value = *values[op.operands[0]];
+    const ValuePtr kept = unmapped(values[op.operands[0]]);  // it is read after the op has ended
+    const Value& value = *kept;
     if (value.is_error()) {
       send(op.device, tag,
            Slice::copy_of(kErrorFollows + encode(WireError(std::get<Error>(value.form)))), {},

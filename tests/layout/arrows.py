@@ -10,7 +10,7 @@ ARROWS = {
     "protocol/link": ["protocol"],
     "store": ["protocol"],
     "worker": ["worker/kernels", "worker/mpc", "store", "protocol", "protocol/link"],
-    "worker/simulation": ["worker", "protocol", "protocol/link"],
+    "worker/simulation": ["worker", "store", "protocol", "protocol/link"],
     "worker/mpc": ["protocol"],
     "worker/kernels": ["worker/mpc", "store", "protocol"],
     "driver": ["store", "protocol", "protocol/link"],

@@ -1,5 +1,6 @@
 #include "worker/simulation/simulation.h"
 
+#include <filesystem>
 #include <set>
 #include <utility>
 
@@ -16,6 +17,7 @@ struct Simulation::State {
   MemoryNetwork links;
   std::map<std::string, std::unique_ptr<Node>> nodes;
   std::map<std::string, std::uint64_t> epochs;
+  std::map<std::string, StoreKey> store_keys;
 
   void start(const std::string& party) {
     const SimulatedParty& config = parties.at(party);
@@ -33,6 +35,12 @@ struct Simulation::State {
     options.hidden_quota_bytes = config.hidden_quota_bytes;
     options.lease_ms = config.lease_ms;
     options.helpers = 0;
+    if (!config.fs_root.empty()) {
+      options.files = FileStoreOptions{.root = config.fs_root + "/objects",
+                                       .state = config.fs_root,
+                                       .key = store_keys.at(party)};
+      std::filesystem::create_directories(config.fs_root);
+    }
     options.drivers = {drivers.begin(), drivers.end()};
     for (const auto& [peer, unused] : parties) {
       if (peer != party) options.peers[peer] = {"memory://" + peer, "", ""};
@@ -49,7 +57,10 @@ Simulation::Simulation(std::map<std::string, SimulatedParty> parties,
     : state_(std::make_unique<State>()) {
   state_->parties = std::move(parties);
   state_->drivers = std::move(drivers);
-  for (const auto& [party, unused] : state_->parties) state_->start(party);
+  for (const auto& [party, unused] : state_->parties) {
+    random_bytes(state_->store_keys[party]);
+    state_->start(party);
+  }
 }
 
 Simulation::~Simulation() = default;

@@ -32,6 +32,7 @@ struct SimulatedParty {
   std::int64_t lease_ms = 30'000;
   // What the worker gets instead of its link, around it: a party that does not do as it should.
   std::function<std::shared_ptr<Link>(std::shared_ptr<Link>)> wrap_link;
+  std::string fs_root;  // folder of fs:// objects, which outlive restarts; "": there are none
 };
 
 class Simulation {

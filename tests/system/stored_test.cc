@@ -1,0 +1,173 @@
+// Objects on disk, with real processes: they outlive workers, and keep their labels.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/process_cluster.h"
+#include "tests/system/helpers.h"
+
+using namespace curia;
+
+namespace {
+
+const Uri kTotal = Uri::parse("fs:///results/total");
+
+std::map<std::string, ProcessParty> with_store(const std::string& grants) {
+  ProcessParty alice;
+  alice.csv["visits"] = "n\n1\n2\n39\n";
+  alice.grants = grants;
+  alice.extra["fs_root"] = "\"objects-alice\"";
+  return {{"alice", alice}};
+}
+
+// Saves the sum of alice's rows; the driver gets nothing.
+void save_total(Session& session) {
+  Program program("save_total");
+  const Array rows = program.dataset(session.dataset("alice", "visits")).column("n");
+  program.save(sum(rows), kTotal);
+  session.run(program);
+  session.wait();
+}
+
+std::string file_of(const ProcessCluster& cluster, const std::string& name) {
+  return cluster.folder() + "/objects-alice/" + name;
+}
+
+}  // namespace
+
+TEST_CASE("Stored: what a program saved is fetched by its URI after the worker was killed") {
+  ProcessCluster cluster(with_store(R"([{"source": "visits", "to": "dora"}])"));
+  {
+    Session session = cluster.connect();
+    save_total(session);
+    const Ref ref = session.stored("alice", kTotal);
+    CHECK(session.fetch(ref, Seconds(20)).tensor().as<std::int64_t>()[0] == 42);
+  }
+  cluster.kill("alice");
+  cluster.start("alice");
+  Session session = cluster.connect();
+  const Ref ref = session.stored("alice", kTotal);
+  CHECK(ref.type().str() == "i64[] @alice");
+  CHECK(session.fetch(ref, Seconds(20)).tensor().as<std::int64_t>()[0] == 42);
+
+  // And it is an input of programs, by load or by reference.
+  Program program("use_it");
+  const Array twice = program.load(kTotal, ref.type()) + program.input("x", ref.type());
+  program.output("twice", twice);
+  const Refs refs = session.run(program, {{"x", ref}});
+  CHECK(session.fetch(refs["twice"], Seconds(20)).tensor().as<std::int64_t>()[0] == 84);
+
+  session.remove(ref);
+  session.wait();
+  CHECK(error_of([&] { session.stored("alice", kTotal); }).code() == Code::kNotFound);
+  CHECK_FALSE(std::filesystem::exists(file_of(cluster, "results/total")));
+}
+
+TEST_CASE("Stored: labels live as long as the file, so a restart frees nothing") {
+  ProcessCluster cluster(with_store("[]"));
+  {
+    Session session = cluster.connect();
+    save_total(session);
+    const Ref ref = session.stored("alice", kTotal);
+    CHECK(error_of([&] { session.fetch(ref, Seconds(20)); }).code() == Code::kDenied);
+  }
+  cluster.stop("alice");
+  cluster.start("alice");
+  {
+    Session session = cluster.connect();
+    const Ref ref = session.stored("alice", kTotal);
+    const Error error = error_of([&] { session.fetch(ref, Seconds(20)); });
+    CHECK(error.code() == Code::kDenied);
+    CHECK(contains(error.what(), "visits"));
+    Program program("wash_it");
+    program.output("x", program.load(kTotal, ref.type()) * std::int64_t{1});
+    const Refs refs = session.run(program);
+    CHECK(error_of([&] { session.fetch(refs["x"], Seconds(20)); }).code() == Code::kDenied);
+  }
+  // The owner agrees, afterwards.
+  cluster.stop("alice");
+  cluster.set_grants("alice", R"([{"source": "visits", "to": "dora"}])");
+  cluster.start("alice");
+  Session session = cluster.connect();
+  const Ref ref = session.stored("alice", kTotal);
+  CHECK(session.fetch(ref, Seconds(20)).tensor().as<std::int64_t>()[0] == 42);
+}
+
+TEST_CASE("Stored: another driver finds nothing, whether the object is there, broken or not") {
+  ProcessCluster cluster(with_store(R"([{"source": "visits", "to": "dora"}])"));
+  Session session = cluster.connect();
+  save_total(session);
+  const auto answer = [&](const Uri& uri) {
+    Session other = cluster.connect("mallory");
+    const Error error = error_of([&] { other.stored("alice", uri); });
+    CHECK(error.code() == Code::kNotFound);
+    std::string text = error.message();
+    text.replace(text.find(uri.str()), uri.str().size(), "it");
+    return text;
+  };
+  const std::string there = answer(kTotal);
+  CHECK(there == answer(Uri::parse("fs:///results/none")));
+  std::fstream(file_of(cluster, "results/total"), std::ios::in | std::ios::out).seekp(100).put('x');
+  CHECK(there == answer(kTotal));
+  Session other = cluster.connect("mallory");
+  Program program("take_the");
+  program.save(numbers(program, "alice", {1}), kTotal);
+  other.run(program);
+  CHECK(error_of([&] { other.wait(); }).code() == Code::kImmutable);
+}
+
+TEST_CASE("Stored: one changed byte of a file, whichever, is CORRUPT, and the worker goes on") {
+  ProcessCluster cluster(with_store(R"([{"source": "visits", "to": "dora"}])"));
+  const std::string file = file_of(cluster, "results/total");
+  {
+    Session session = cluster.connect();
+    save_total(session);
+  }
+  std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(file));
+  const auto flip = [&](std::int64_t at) {
+    bytes.seekg(at);
+    const int was = bytes.get();
+    bytes.seekp(at);
+    bytes.put(static_cast<char>(was ^ 4)).flush();
+  };
+  for (const std::int64_t at : {std::int64_t{0}, size / 3, size / 2, size - 100, size - 1}) {
+    CAPTURE(at);
+    flip(at);
+    Session session = cluster.connect();
+    const Ref ref(RefFacts{.uri = kTotal, .type = parse_type("i64[] @alice"), .session = ""},
+                  nullptr);
+    CHECK(error_of([&] { session.fetch(ref, Seconds(20)); }).code() == Code::kCorrupt);
+    Program program("use_it");
+    program.output("x", program.load(kTotal, ref.type()));
+    session.run(program);
+    CHECK(error_of([&] { session.wait(); }).code() == Code::kCorrupt);
+    flip(at);
+    CHECK(session.fetch(ref, Seconds(20)).tensor().as<std::int64_t>()[0] == 42);
+  }
+  // A label that somebody edits while the worker is down.
+  cluster.stop("alice");
+  flip(size - 200);
+  cluster.start("alice");
+  CHECK(contains(cluster.log("alice"), "broken: object fs:///results/total"));
+  Session session = cluster.connect();
+  const Ref ref(RefFacts{.uri = kTotal, .type = parse_type("i64[] @alice"), .session = ""},
+                nullptr);
+  CHECK(error_of([&] { session.fetch(ref, Seconds(20)); }).code() == Code::kCorrupt);
+  Program program("works");
+  program.output("sum", sum(numbers(program, "alice", {1, 2})));
+  CHECK(session.fetch(session.run(program)["sum"]).tensor().as<std::int64_t>()[0] == 3);
+}
+
+TEST_CASE("Stored: without fs_root the error says what to set, and programs of others go on") {
+  ProcessCluster cluster(std::map<std::string, ProcessParty>{{"alice", {}}});
+  Session session = cluster.connect();
+  Program program("save");
+  program.save(numbers(program, "alice", {1}), kTotal);
+  session.run(program);
+  const Error error = error_of([&] { session.wait(); });
+  CHECK(error.code() == Code::kUnimplemented);
+  CHECK(contains(error.what(), "sets fs_root"));
+  CHECK(error_of([&] { session.stored("alice", kTotal); }).code() == Code::kUnimplemented);
+}
