@@ -258,17 +258,25 @@ std::optional<Entry> FileBackend::describe(const std::string& key) const {
 bool FileBackend::erase(const std::string& key) {
   std::unique_lock lock(mutex_);
   const Busy busy(*this, key, lock);
-  if (!objects_.contains(key)) return false;
+  const auto found = objects_.find(key);
+  if (found == objects_.end()) return false;
+  const LedgerEntry entry{found->second.sequence, found->second.version,
+                          found->second.meta->principal};
   lock.unlock();
+  const std::string what = "cannot remove fs:///" + key;
   const FileHandle folder = open_folder(key, false);
   ledger_->erase(key);
   int error = -ENOENT;
   if (folder.open()) error = disk_.unlink(folder.fd(), key.substr(key.rfind('/') + 1));
-  if (error >= 0) error = disk_.sync_folder(folder.fd());
-  if (error >= 0 || error == -ENOENT) ledger_->finish_erase(key);
+  if (error < 0 && error != -ENOENT) {
+    ledger_->remember(key, entry);
+    throw_disk_error(what, -error);
+  }
+  if (folder.open()) error = disk_.sync_folder(folder.fd());
   lock.lock();
   remove(objects_.find(key));
-  if (error < 0 && error != -ENOENT) throw_disk_error("cannot remove fs:///" + key, -error);
+  if (folder.open() && error < 0) throw_disk_error(what, -error);
+  ledger_->finish_erase(key);
   return true;
 }
 

@@ -129,12 +129,12 @@ std::pair<ArrowFooter, ObjectRecord> open_footer(std::span<const std::uint8_t> b
   if (text == nullptr || seal == nullptr || seal->size() != kSealDigits) {
     corrupt(name, "the file was not written by a worker");
   }
-  ObjectRecord record = decode_record(*text);
   std::vector<std::uint8_t> blank(bytes.begin(), bytes.end());
   std::memset(blank.data() + arrow_metadata_offset(bytes, kSealKey), '0', kSealDigits);
-  const std::string expected = FileSeal(key, record.salt).footer(blank).hex();
+  const std::string expected = footer_seal(key, blank).hex();
   // How many digits agree is no secret of somebody who has the file.
   if (expected != *seal) corrupt(name, "its seal is not this worker's, or the footer was changed");
+  ObjectRecord record = decode_record(*text);
   if (record.key != name) corrupt(name, "the file is that of fs:///" + record.key);
   if (record.body_bytes != file_bytes - std::ssize(bytes) - kArrowTailBytes) {
     corrupt(name, "the file has another size than when it was written");
@@ -185,7 +185,8 @@ ObjectRecord write_object(Disk& disk, int file, const StoreKey& key, ObjectRecor
   std::string tail = arrow_footer(image, {{std::string(kRecordKey), encode_record(record)},
                                           {std::string(kSealKey), std::string(kSealDigits, '0')}});
   const auto footer = bytes_of(tail).first(tail.size() - kArrowTailBytes);
-  tail.replace(arrow_metadata_offset(footer, kSealKey), kSealDigits, seal.footer(footer).hex());
+  tail.replace(arrow_metadata_offset(footer, kSealKey), kSealDigits,
+               footer_seal(key, footer).hex());
   iovec piece{tail.data(), tail.size()};
   write_all(disk, file, image.bytes, &piece, 1, "cannot write an object");
   if (const int error = disk.sync_data(file); error < 0) {

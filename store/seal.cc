@@ -33,24 +33,31 @@ Digest hmac_sha256(std::span<const std::uint8_t> key, std::span<const std::uint8
   return digest;
 }
 
+Digest footer_seal(const StoreKey& key, std::span<const std::uint8_t> footer) {
+  std::array<std::uint8_t, 32> footer_key{};
+  hkdf_sha256("curia footer 1", key, "footer", footer_key);
+  const Digest seal = hmac_sha256(footer_key, footer);
+  OPENSSL_cleanse(footer_key.data(), footer_key.size());
+  return seal;
+}
+
 struct FileSeal::Cipher {
   EVP_CIPHER_CTX* context = EVP_CIPHER_CTX_new();
   ~Cipher() { EVP_CIPHER_CTX_free(context); }
 };
 
 FileSeal::FileSeal(const StoreKey& key, const Digest& salt) : cipher_(std::make_unique<Cipher>()) {
-  std::array<std::uint8_t, 64> keys{};
+  std::array<std::uint8_t, 32> file_key{};
   const std::string_view text(reinterpret_cast<const char*>(salt.bytes.data()), salt.bytes.size());
-  hkdf_sha256(text, key, "curia file 1", keys);
-  std::memcpy(footer_key_.data(), keys.data() + 32, 32);
+  hkdf_sha256(text, key, "curia file 1", file_key);
   const bool good =
-      cipher_->context != nullptr &&
-      EVP_EncryptInit_ex(cipher_->context, EVP_aes_256_gcm(), nullptr, keys.data(), nullptr) == 1;
-  OPENSSL_cleanse(keys.data(), keys.size());
+      cipher_->context != nullptr && EVP_EncryptInit_ex(cipher_->context, EVP_aes_256_gcm(),
+                                                        nullptr, file_key.data(), nullptr) == 1;
+  OPENSSL_cleanse(file_key.data(), file_key.size());
   if (!good) refused();
 }
 
-FileSeal::~FileSeal() { OPENSSL_cleanse(footer_key_.data(), footer_key_.size()); }
+FileSeal::~FileSeal() = default;
 
 Checksum FileSeal::checksum(std::uint32_t number, std::span<const std::uint8_t> data) {
   std::array<std::uint8_t, kNonceBytes> nonce{};
@@ -66,10 +73,6 @@ Checksum FileSeal::checksum(std::uint32_t number, std::span<const std::uint8_t> 
     refused();
   }
   return sum;
-}
-
-Digest FileSeal::footer(std::span<const std::uint8_t> data) const {
-  return hmac_sha256(footer_key_, data);
 }
 
 }  // namespace curia
