@@ -47,13 +47,15 @@ int run(int argc, char** argv) {
          "KIND=N, any number of times: sizes of mpc instead of the published ones; kinds: "
          "mul, and, lt, fixed_mul (elements), matmul (n x n), mul_round, logreg_step (times)")
       ->allow_extra_args(false);
-  app.add_option("groups", only, "which groups: runs, objects, bulk, local, lanes, mpc (all)");
+  app.add_option("groups", only,
+                 "which groups: runs, objects, bulk, local, lanes, mpc, store (all)");
   CLI11_PARSE(app, argc, argv);
   const MpcSizes mpc_sizes = sizes_of(sizes);
   const Group groups[] = {
       {"runs", bench_runs},   {"objects", bench_objects},
       {"bulk", bench_bulk},   {"local", bench_local},
       {"lanes", bench_lanes}, {"mpc", [&](int repeats) { return bench_mpc(repeats, mpc_sizes); }},
+      {"store", bench_store},
   };
   std::vector<Figure> figures;
   for (const Group& group : groups) {

@@ -13,8 +13,8 @@
 namespace curia {
 namespace {
 
-constexpr const char* kName = "objects";
-constexpr const char* kFreshName = "objects.new";
+constexpr const char* kName = "versions";
+constexpr const char* kFreshName = "versions.new";
 constexpr std::int64_t kReserveBytes = 64 << 10;
 constexpr std::size_t kMaxRecordBytes = 1024;
 constexpr std::int64_t kMaxLedgerBytes = std::int64_t{8} << 30;

@@ -26,7 +26,7 @@ struct LedgerEntry {
 
 class VersionLedger {
  public:
-  // Reads `folder`/objects, if there is one. Errors: kCorrupt where it is not what a worker with
+  // Reads `folder`/versions, if there is one. Errors: kCorrupt where it is not what a worker with
   // this key wrote, but for a last record that a crash cut.
   VersionLedger(Disk& disk, const std::string& folder, const StoreKey& key);
 

@@ -184,6 +184,7 @@ Ref CommandSession::ref(const std::string& text) {
     }
     throw Error(Code::kNotFound, "no party of this session has " + text);
   }
+  if (text.starts_with("fs://") || text.starts_with("oss://")) return stored(Uri::parse(text));
   if (exists(text)) return Ref::parse(read_file(text));
   std::string known;
   if (file_) {
@@ -194,6 +195,24 @@ Ref CommandSession::ref(const std::string& text) {
                   "\" is no URI, no file with a saved reference and no name of this "
                   "session" +
                   (known.empty() ? "" : "; it has " + known));
+}
+
+Ref CommandSession::stored(const Uri& uri) {
+  Ref found;
+  for (const std::string& party : session_->parties()) {
+    try {
+      const Ref here = session_->stored(party, uri);
+      if (!found.empty()) {
+        throw Error(Code::kInvalid, found.party() + " and " + party + " both have " + uri.str() +
+                                        "; name it in a program, or by a saved reference");
+      }
+      found = here;
+    } catch (const Error& error) {
+      if (error.code() != Code::kNotFound && error.code() != Code::kUnimplemented) throw;
+    }
+  }
+  if (!found.empty()) return found;
+  throw Error(Code::kNotFound, "no party has an object " + uri.str() + " of yours");
 }
 
 void CommandSession::keep(const std::string& name, const Ref& ref, const Ref& shown) {

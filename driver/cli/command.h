@@ -87,6 +87,8 @@ class CommandSession {
   // A reference by its name in the session file, its URI, or the path of a file with one.
   // Errors: kInvalid, saying what was looked for and where.
   Ref ref(const std::string& text);
+  // An object that lasts longer than sessions, at the one party that has it.
+  Ref stored(const Uri& uri);
   // With a session file: the object stays when the command ends, and the file knows it by this name
   // as `shown` (weak).
   void keep(const std::string& name, const Ref& ref, const Ref& shown);

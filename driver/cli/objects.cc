@@ -122,7 +122,12 @@ void remove(const ObjectFlags& flags, const Global& global) {
   Json removed = Json::array();
   for (const std::string& text : flags.refs) {
     const Ref ref = open.ref(text);
-    open.session().release(ref);
+    if (ref.uri().scheme() == "mem") {
+      open.session().release(ref);
+    } else {
+      open.session().remove(ref);
+      open.session().wait();
+    }
     removed.push_back(ref.uri().str());
     std::erase_if(open.file().refs,
                   [&ref](const auto& entry) { return entry.second.uri() == ref.uri(); });

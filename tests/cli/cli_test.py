@@ -49,6 +49,22 @@ class Running(support.CliTest):
         self.run_curia(*self.within("session", "close"))
         self.error(*self.within("ls"), code=2)
 
+    def test_what_a_program_saved_is_there_in_the_next_session_and_after_a_restart(self):
+        self.init("--grant", "alice/x:dora")
+        self.run_curia("up", "c", "--detach")
+        self.addCleanup(subprocess.run, [support.CURIA, "down", "c"], cwd=self.folder, capture_output=True)
+        program = self.write("save.json", {"name": "save", "ops": support.TOTAL["ops"][:3] + [
+            {"op": "save", "at": "alice", "in": ["s"], "uri": "fs:///results/total"}], "outputs": {"s": "s"}})
+        self.run_curia(*self.on("run", program, "--fetch", "s"))
+        self.run_curia("down", "c")
+        self.run_curia("up", "c", "--detach")
+        uri = "fs:///results/total"
+        self.run_curia(*self.on(*self.within("session", "open", "--lease", "60")))
+        self.assertEqual(self.json(*self.within("describe", uri))["label"], "{alice/x}")
+        self.assertEqual(self.out(*self.within("fetch", uri)).strip(), "6")
+        self.run_curia(*self.within("rm", uri))
+        self.assertIn("no party has", self.error(*self.within("fetch", uri), code=1))
+
     def test_large_puts_and_fetches_of_different_processes(self):
         self.up()
         rows = "".join(f"{i},{i}.5\n" for i in range(40000))

@@ -238,9 +238,9 @@ TEST_CASE("FileBackend: files of another worker, and a ledger of another, are re
   FileWorld world;
   put(world.start(), "k", 1);
   world.options.key.fill(8);
-  CHECK(error_of([&] { world.start(); }, Code::kCorrupt).find("/state/objects") !=
+  CHECK(error_of([&] { world.start(); }, Code::kCorrupt).find("/state/versions") !=
         std::string::npos);
-  fs::remove(world.options.state + "/objects");
+  fs::remove(world.options.state + "/versions");
   world.start();
   CHECK_FALSE(world.store->exists("k"));
   CHECK(says(*world.store, "seal is not this worker's"));
@@ -252,7 +252,7 @@ TEST_CASE("FileBackend: a ledger that was changed is refused, one that a crash c
   world.start();
   for (int i = 0; i < 20; ++i) put(*world.store, std::to_string(i), i);
   world.store.reset();
-  const std::string ledger = world.options.state + "/objects";
+  const std::string ledger = world.options.state + "/versions";
   std::string bytes;
   {
     std::ifstream file(ledger, std::ios::binary);
@@ -335,7 +335,7 @@ TEST_CASE("FileBackend: many versions and keys keep the ledger small") {
   for (int i = 0; i < 12'000; ++i) {
     world.store->put("k", contract_value(1, i), contract_meta("dora"), i);
   }
-  CHECK(fs::file_size(world.options.state + "/objects") < (std::uintmax_t{2} << 20));
+  CHECK(fs::file_size(world.options.state + "/versions") < (std::uintmax_t{2} << 20));
   world.start();
   CHECK(world.store->get("k")->version == 12'000);
 }

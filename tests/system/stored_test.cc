@@ -160,6 +160,34 @@ TEST_CASE("Stored: one changed byte of a file, whichever, is CORRUPT, and the wo
   CHECK(session.fetch(session.run(program)["sum"]).tensor().as<std::int64_t>()[0] == 3);
 }
 
+TEST_CASE("Stored: a file that is cut under a value in use is an error, and the worker goes on") {
+  ProcessCluster cluster(with_store("[]"));
+  Session session = cluster.connect();
+  const Uri uri = Uri::parse("fs:///big");
+  Program save("save");
+  save.save(save.iota("alice", 100'000), uri);
+  session.run(save);
+  session.wait();
+  const Ref ref = session.stored("alice", uri);
+  Program load("load");
+  load.output("x", load.load(uri, ref.type()));
+  const Ref loaded = session.run(load)["x"];
+  session.wait();
+  std::filesystem::resize_file(file_of(cluster, "big"), 4096);
+  Program use("use");
+  use.output("sum", sum(use.input(loaded)));
+  session.run(use);
+  CHECK(error_of([&] { session.wait(); }).code() == Code::kCorrupt);
+  CHECK(error_of([&] { session.fetch(loaded, Seconds(20)); }).code() == Code::kCorrupt);
+  CHECK(error_of([&] { session.fetch(ref, Seconds(20)); }).code() == Code::kCorrupt);
+  // It is removed, and the name is free again.
+  session.remove(ref);
+  session.run(save);
+  session.wait();
+  CHECK(session.fetch(session.stored("alice", uri), Seconds(20)).tensor().as<std::int64_t>()[9] ==
+        9);
+}
+
 TEST_CASE("Stored: without fs_root the error says what to set, and programs of others go on") {
   ProcessCluster cluster(std::map<std::string, ProcessParty>{{"alice", {}}});
   Session session = cluster.connect();

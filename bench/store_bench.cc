@@ -1,0 +1,143 @@
+// Objects on disk: put beside a plain write, get beside reading and checksumming.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <numeric>
+#include <string>
+
+#include "bench/benches.h"
+#include "protocol/error.h"
+#include "store/file_backend.h"
+#include "store/mapping.h"
+
+namespace curia::bench {
+namespace {
+
+constexpr std::int64_t kBytes = std::int64_t{256} << 20;
+constexpr double kMappingLimit = 1e-3;  // seconds
+constexpr double kOverheadPercent = 1;
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// A folder beside other temporary files, on a real disk where those are.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "curia-bench-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw Error(Code::kFailed, "no temporary folder");
+    path_ = name;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+void check(bool good) {
+  if (!good) throw Error(Code::kFailed, "a plain read or write failed");
+}
+
+// Writes a new file in one MiB after the other, and fdatasync().
+void plain_write(const std::string& path, const Tensor& data) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  for (std::int64_t at = 0; at < data.data.size; at += kChecksumBytes) {
+    check(::write(file, data.data.data + at, kChecksumBytes) == kChecksumBytes);
+  }
+  check(::fdatasync(file) == 0);
+  ::close(file);
+}
+
+// Reads a file into memory that was touched before, and checksums each MiB.
+void plain_read(const std::string& path, Buffer& to) {
+  FileSeal seal(StoreKey{}, Digest{});
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  for (std::int64_t at = 0; at < to.size(); at += kChecksumBytes) {
+    check(::read(file, to.data() + at, kChecksumBytes) == kChecksumBytes);
+    seal.checksum(static_cast<std::uint32_t>(at / kChecksumBytes),
+                  {to.data() + at, static_cast<std::size_t>(kChecksumBytes)});
+  }
+  ::close(file);
+}
+
+std::shared_ptr<const ObjectMeta> meta() {
+  auto known = std::make_shared<ObjectMeta>();
+  known->label = std::make_shared<const Label>();
+  return known;
+}
+
+// Share of a file that is not the data, in percent: the larger of a tensor's and a table's of 1
+// MiB.
+double overhead_percent(FileBackend& store, const std::string& root) {
+  const std::vector<double> numbers(std::size_t{1} << 17, 0.5);
+  const auto rows = static_cast<std::int64_t>(numbers.size());
+  Table table;
+  table.rows = rows / 8;
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    table.columns.push_back(
+        {name, Tensor::of<double>({table.rows}, {numbers.data(), numbers.size() / 8})});
+  }
+  double worst = 0;
+  for (const Value& value : {Value(Tensor::of<double>({rows / 64, 64}, numbers)), Value(table)}) {
+    store.put("overhead", std::make_shared<const Value>(value), meta(), 0);
+    const auto file = static_cast<double>(std::filesystem::file_size(root + "/overhead"));
+    worst = std::max(worst, 100 * (file / static_cast<double>(value.bytes()) - 1));
+    store.erase("overhead");
+  }
+  return worst;
+}
+
+}  // namespace
+
+std::vector<Figure> bench_store(int runs) {
+  const Folder folder;
+  FileStoreOptions options{.root = folder.path() + "/objects", .state = folder.path()};
+  FileBackend store(options);
+  auto buffer = Buffer::allocate(kBytes);
+  std::iota(buffer->data(), buffer->data() + kBytes, std::uint8_t{0});
+  const Tensor tensor{DType::kU8, {kBytes}, Slice(BufferPtr(buffer))};
+  const auto value = std::make_shared<const Value>(tensor);
+  auto copy = Buffer::allocate(kBytes);
+  std::fill_n(copy->data(), kBytes, std::uint8_t{1});
+
+  std::vector<double> put, put_limit, get, get_limit, map;
+  const std::string plain = folder.path() + "/plain";
+  for (int i = 0; i <= runs; ++i) {  // the first round is not counted
+    put_limit.push_back(seconds_of([&] { plain_write(plain, tensor); }));
+    put.push_back(seconds_of([&] { store.put("k", value, meta(), 0); }));
+    get_limit.push_back(seconds_of([&] { plain_read(plain, *copy); }));
+    get.push_back(seconds_of([&] { store.get("k"); }));
+    map.push_back(seconds_of([&] {
+      const FileHandle file(::open((options.root + "/k").c_str(), O_RDONLY | O_CLOEXEC));
+      Mapping::of(file.fd(), kBytes);
+    }));
+    store.erase("k");
+    std::filesystem::remove(plain);
+    if (i == 0) {
+      for (auto* times : {&put, &put_limit, &get, &get_limit, &map}) times->clear();
+    }
+  }
+  const auto rate = [](const std::vector<double>& times) {
+    return static_cast<double>(kBytes) / median(times);
+  };
+  const double overhead = overhead_percent(store, options.root);
+  return {of_rate("fs_put", "B/s", rate(put), rate(put_limit), 0.8),
+          of_rate("fs_get", "B/s", rate(get), rate(get_limit), 0.8),
+          of_time("fs_map", median(map), kMappingLimit, 1),
+          {"arrow_overhead", overhead, "%", kOverheadPercent, kOverheadPercent / overhead, 1}};
+}
+
+}  // namespace curia::bench
