@@ -71,6 +71,9 @@ FileBackend::~FileBackend() = default;
 
 FileHandle FileBackend::open_folder(const std::string& key, bool make) const {
   const std::string what = "cannot open the folder of fs:///" + key;
+  // Who finds a folder that another thread makes must know that it is durable.
+  std::unique_lock lock(folders_mutex_, std::defer_lock);
+  if (make) lock.lock();
   const int root = disk_.open(root_.fd(), ".", O_RDONLY | O_DIRECTORY);
   if (root < 0) throw_disk_error(what, -root);
   FileHandle at(root);
@@ -81,7 +84,7 @@ FileHandle FileBackend::open_folder(const std::string& key, bool make) const {
     if (opened == -ENOENT && make) {
       int error = disk_.make_folder(at.fd(), name);
       if (error >= 0) error = disk_.sync_folder(at.fd());
-      if (error < 0 && error != -EEXIST) throw_disk_error(what, -error);
+      if (error < 0) throw_disk_error(what, -error);
       opened = disk_.open(at.fd(), name, O_RDONLY | O_DIRECTORY);
     }
     if (opened == -ENOENT && !make) return {};
@@ -113,7 +116,7 @@ void FileBackend::store_file(ObjectRecord& record, const Value& value, bool repl
                                         "worker; use another URI");
     }
     if (error < 0) throw_disk_error(what, -error);
-  } catch (const Error&) {
+  } catch (...) {
     disk_.unlink(temporary_.fd(), name);
     throw;
   }

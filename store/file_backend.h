@@ -108,6 +108,7 @@ class FileBackend : public Backend {
   std::vector<std::string> report_;
   const std::shared_ptr<QuotaBooks> books_;
 
+  mutable std::mutex folders_mutex_;  // for those who make folders
   mutable std::mutex mutex_;
   mutable std::condition_variable idle_;
   mutable std::unordered_set<std::string> busy_;  // keys that are being put or erased

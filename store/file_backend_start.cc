@@ -74,6 +74,8 @@ void FileBackend::open_root() {
     const int made = disk_.make_folder(root_.fd(), name);
     if (made < 0 && made != -EEXIST) unusable(options_.root, -made);
   }
+  if (const int synced = disk_.sync_folder(root_.fd()); synced < 0)
+    unusable(options_.root, -synced);
   const int lock = disk_.open(root_.fd(), own + "/lock", O_RDWR | O_CREAT);
   if (lock < 0) unusable(options_.root, -lock);
   lock_ = FileHandle(lock);

@@ -13,6 +13,7 @@
 namespace curia {
 namespace {
 
+constexpr const char* kWrites = "cannot write the ledger of versions";
 constexpr const char* kName = "versions";
 constexpr const char* kFreshName = "versions.new";
 constexpr std::int64_t kReserveBytes = 64 << 10;
@@ -133,7 +134,7 @@ void VersionLedger::give_up(std::uint64_t sequence) {
 }
 
 void VersionLedger::rewrite() {
-  const std::string what = "cannot write " + path_;
+  const std::string what = kWrites;
   broken_ = true;
   chain_ = {};
   std::string text = frame(Kind::kBegin, "", {});
@@ -157,7 +158,7 @@ void VersionLedger::reserve_ahead() {
   if (broken_) rewrite();
   if (reserved_ - end_ >= static_cast<std::int64_t>(kMaxRecordBytes)) return;
   const int error = disk_.reserve(file_.fd(), end_, kReserveBytes);
-  if (error < 0 && error != -EOPNOTSUPP) throw_disk_error("cannot extend " + path_, -error);
+  if (error < 0 && error != -EOPNOTSUPP) throw_disk_error(kWrites, -error);
   reserved_ = end_ + kReserveBytes;
 }
 
@@ -168,7 +169,7 @@ void VersionLedger::make_room() {
 
 void VersionLedger::append(Kind kind, const std::string& key, const LedgerEntry& entry) {
   if (broken_ || end_ > kSlackBytes + 4 * kEntryBytes * std::ssize(entries_)) rewrite();
-  const std::string what = "cannot write " + path_;
+  const std::string what = kWrites;
   const Digest before = chain_;
   std::string text = frame(kind, key, entry);
   iovec piece{text.data(), text.size()};

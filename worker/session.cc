@@ -205,6 +205,8 @@ void WorkerSession::close(const Error& why) {
 }
 
 bool WorkerSession::try_inline(const Header& header, std::string_view metadata) {
+  // Inputs on disk are read and checked first, however large they are.
+  if (metadata.find("fs:///") != std::string_view::npos) return false;
   const std::unique_lock executing(executing_, std::try_to_lock);
   if (!executing) return false;
   const auto found = plans_.find(decode_digest(metadata));
