@@ -1,0 +1,188 @@
+#include "protocol/audit_record.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "protocol/codec.h"
+
+namespace curia {
+namespace {
+
+constexpr std::array<std::string_view, 19> kNames = {"",
+                                                     "start",
+                                                     "stop",
+                                                     "policy",
+                                                     "policy_refused",
+                                                     "session_opened",
+                                                     "session_closed",
+                                                     "prepared",
+                                                     "run",
+                                                     "run_failed",
+                                                     "consent",
+                                                     "fetch",
+                                                     "refused",
+                                                     "different_programs",
+                                                     "peer_head",
+                                                     "peer_head_wrong",
+                                                     "mended",
+                                                     "lost",
+                                                     "head"};
+
+Digest head_digest(const std::string& party, std::uint64_t sequence, const Digest& hash) {
+  Hasher hasher("curia audit head 1");
+  hasher.add(party);
+  hasher.add(sequence);
+  hasher.add(hash);
+  return hasher.finish();
+}
+
+// A log may hold anything once somebody has edited it: no control character reaches a terminal.
+std::string shown(std::string_view text) {
+  std::string line(text);
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+  std::replace_if(line.begin(), line.end(), is_control, '?');
+  return line;
+}
+
+}  // namespace
+
+template <class Archive>
+void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, AuditField& field) {
+  ar(field.name, field.value);
+}
+
+std::string_view audit_kind_name(AuditKind kind) {
+  const auto number = static_cast<std::size_t>(kind);
+  return number < kNames.size() ? kNames[number] : "unknown";
+}
+
+std::optional<AuditKind> find_audit_kind(std::string_view name) {
+  const auto found = std::find(kNames.begin() + 1, kNames.end(), name);
+  if (found == kNames.end()) return {};
+  return static_cast<AuditKind>(found - kNames.begin());
+}
+
+std::string_view AuditRecord::field(std::string_view name) const {
+  const auto found = std::ranges::find(fields, name, &AuditField::name);
+  return found == fields.end() ? std::string_view() : found->value;
+}
+
+std::string encode_audit(const AuditRecord& record) {
+  std::string bytes;
+  WireWriter writer(bytes);
+  writer(record.sequence, record.time_ms, static_cast<std::uint8_t>(record.kind), record.principal,
+         record.session, record.task, record.times, record.fields);
+  return bytes;
+}
+
+AuditRecord decode_audit(std::string_view bytes) {
+  AuditRecord record;
+  std::uint8_t kind = 0;
+  WireReader reader(bytes);
+  reader(record.sequence, record.time_ms, kind, record.principal, record.session, record.task,
+         record.times, record.fields);
+  reader.finish();
+  if (kind == 0 || kind >= kNames.size()) WireReader::refuse("unknown kind of audit record");
+  record.kind = static_cast<AuditKind>(kind);
+  return record;
+}
+
+Digest audit_hash(const Digest& previous, std::string_view bytes) {
+  Hasher hasher("curia audit record 1");
+  hasher.add(previous);
+  hasher.add(bytes);
+  return hasher.finish();
+}
+
+void append_audit_frame(std::string& file, std::string_view bytes, const Digest& hash) {
+  WireWriter writer(file);
+  writer.size(bytes.size());
+  writer.bytes(bytes.data(), bytes.size());
+  writer.bytes(hash.bytes.data(), hash.bytes.size());
+}
+
+bool AuditHead::good(const std::string& party) const {
+  return verify_signature(key, head_digest(party, sequence, hash), signature);
+}
+
+AuditHead sign_head(const SigningKey& key, const std::string& party, std::uint64_t sequence,
+                    const Digest& hash) {
+  return {sequence, hash, key.public_key(), key.sign(head_digest(party, sequence, hash))};
+}
+
+std::string audit_time(std::int64_t time_ms) {
+  std::int64_t second = time_ms / 1000;
+  std::int64_t rest = time_ms % 1000;
+  if (rest < 0) {
+    rest += 1000;
+    --second;
+  }
+  const std::time_t time = second;
+  std::tm parts{};
+  std::array<char, 64> text{};
+  if (gmtime_r(&time, &parts) == nullptr ||
+      std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
+    return std::to_string(time_ms) + " ms";
+  }
+  const std::string digits = std::to_string(1000 + rest);
+  return text.data() + ("." + digits.substr(1)) + "Z";
+}
+
+std::string audit_line(const AuditRecord& record) {
+  std::string line(audit_kind_name(record.kind));
+  if (!record.principal.empty()) line += " " + shown(record.principal);
+  if (!record.session.empty()) line += " session " + shown(record.session.substr(0, 8));
+  if (record.task != 0) line += " task " + std::to_string(record.task);
+  if (record.task != 0 && record.times > 1) {
+    line += " to " + std::to_string(record.task + record.times - 1);
+  } else if (record.times > 1) {
+    line += " " + std::to_string(record.times) + " times";
+  }
+  for (const AuditField& field : record.fields) {
+    line += " " + shown(field.name) + "=";
+    const std::string value = shown(field.value);
+    const bool plain = value.find(' ') == std::string::npos && !value.empty();
+    line += plain ? value : "\"" + value + "\"";
+  }
+  return line;
+}
+
+AuditReader::AuditReader(std::istream& in) : in_(in) {
+  std::string magic(kAuditMagic.size(), '\0');
+  in_.read(magic.data(), static_cast<std::streamsize>(magic.size()));
+  magic.resize(static_cast<std::size_t>(in_.gcount()));
+  // A crash may have come before the first record.
+  if (!kAuditMagic.starts_with(magic)) {
+    throw Error(Code::kCorrupt, "this is no audit log: it does not begin with \"curia audit 1\"");
+  }
+  end_ = magic.size() == kAuditMagic.size() ? std::ssize(magic) : 0;
+}
+
+std::optional<AuditReader::Frame> AuditReader::next() {
+  if (end_ == 0 || !in_) return {};
+  std::uint32_t size = 0;
+  const auto read = [this](void* to, std::size_t count) {
+    in_.read(static_cast<char*>(to), static_cast<std::streamsize>(count));
+    return in_.gcount() == static_cast<std::streamsize>(count);
+  };
+  Frame frame;
+  if (!read(&size, sizeof(size))) return {};
+  if (size == 0 || size > kMaxAuditRecord) {
+    in_.setstate(std::ios::failbit);
+    return {};
+  }
+  frame.bytes.resize(size);
+  if (!read(frame.bytes.data(), size) || !read(frame.hash.bytes.data(), 32)) return {};
+  end_ += static_cast<std::int64_t>(sizeof(size)) + size + 32;
+  frame.end = end_;
+  return frame;
+}
+
+std::int64_t AuditReader::left() {
+  in_.clear();
+  in_.seekg(0, std::ios::end);
+  return static_cast<std::int64_t>(in_.tellg()) - end_;
+}
+
+}  // namespace curia
