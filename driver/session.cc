@@ -339,6 +339,18 @@ std::vector<StatsEntry> Session::stats(std::string_view party) {
       .entries;
 }
 
+std::vector<GrantInfo> Session::grants(std::string_view party) {
+  std::vector<GrantInfo> all;
+  for (bool more = true; more;) {
+    GrantsReply page = decode<GrantsReply>(state_->connection.call(
+        std::string(party), Kind::kGrants,
+        encode(GrantsRequest{static_cast<std::uint32_t>(all.size())}), kQueryTimeout));
+    more = page.more && !page.grants.empty();
+    for (GrantInfo& grant : page.grants) all.push_back(std::move(grant));
+  }
+  return all;
+}
+
 std::vector<StatusReply> Session::status(std::vector<Error>* lost) {
   std::vector<StatusReply> replies;
   for (const std::string& party : parties()) {

@@ -121,6 +121,8 @@ class Session {
   void cancel();
 
   std::vector<StatsEntry> stats(std::string_view party);
+  // The party's grants that name this driver.
+  std::vector<GrantInfo> grants(std::string_view party);
   // Who waits for whom at every party that answers; errors stand for those that do not.
   std::vector<StatusReply> status(std::vector<Error>* lost = nullptr);
 

@@ -39,6 +39,10 @@ CURIA_FIELDS(ListReply, m.entries, m.more)
 CURIA_FIELDS(ReleaseRequest, m.uris)
 CURIA_FIELDS(StatsEntry, m.name, m.value)
 CURIA_FIELDS(StatsReply, m.entries)
+CURIA_FIELDS(GrantsRequest, m.from)
+CURIA_FIELDS(GrantInfo, m.source, m.to, m.members, m.protocol, m.programs, m.releases, m.until,
+             m.times, m.used)
+CURIA_FIELDS(GrantsReply, m.grants, m.more)
 CURIA_FIELDS(WaitInfo, m.party, m.waits_for, m.what, m.session, m.task, m.op, m.site, m.waited_ms)
 CURIA_FIELDS(StatusReply, m.party, m.epoch, m.uptime_ms, m.sessions, m.queued, m.waits, m.peers_up,
              m.peers_down)
@@ -96,6 +100,8 @@ CURIA_MESSAGE(ListReply);
 CURIA_MESSAGE(ReleaseRequest);
 CURIA_MESSAGE(StatsReply);
 CURIA_MESSAGE(StatusReply);
+CURIA_MESSAGE(GrantsRequest);
+CURIA_MESSAGE(GrantsReply);
 CURIA_MESSAGE(DialRequestMessage);
 CURIA_MESSAGE(DialReplyMessage);
 CURIA_MESSAGE(ConsentRequest);
@@ -124,8 +130,9 @@ bool is_ordered(Kind kind) {
 
 std::string_view kind_name(Kind kind) {
   static constexpr std::string_view kNames[] = {
-      "",      "hello",    "open", "heartbeat", "close", "prepare", "run",  "cancel",  "put",
-      "fetch", "describe", "list", "release",   "stats", "status",  "dial", "consent", "check"};
+      "",       "hello", "open",    "heartbeat", "close", "prepare", "run",
+      "cancel", "put",   "fetch",   "describe",  "list",  "release", "stats",
+      "status", "dial",  "consent", "check",     "grants"};
   const auto number = static_cast<std::size_t>(kind) & 0xfff;
   return number < std::size(kNames) ? kNames[number] : "unknown";
 }

@@ -52,6 +52,7 @@ enum class Kind : std::uint16_t {
   kDial = 15,
   kConsent = 16,
   kCheck = 17,  // a driver asks what a consent would say
+  kGrants = 18,  // whoever is known asks for the grants that name it
 };
 inline constexpr std::uint16_t kReply = 0x8000;
 inline constexpr std::uint16_t kFailure = 0x4000;  // with kReply: the metadata is a WireError
@@ -230,6 +231,25 @@ struct StatsEntry {
 };
 struct StatsReply {
   std::vector<StatsEntry> entries;
+};
+
+struct GrantsRequest {
+  std::uint32_t from = 0;  // number of the first that is wanted, of those that name the caller
+};
+struct GrantInfo {
+  std::string source;                // name of the dataset at the worker
+  std::string to;                    // the caller; "" for a grant to share
+  std::vector<std::string> members;  // of a grant to share: of the device, the caller among them
+  std::string protocol;
+  std::vector<Digest> programs;       // none: any
+  std::vector<std::string> releases;  // none: any
+  std::string until;                  // "2027-01-31T00:00:00Z"; "" for ever
+  std::uint64_t times = 0;            // how many releases it covers; 0: any number
+  std::uint64_t used = 0;             // of them
+};
+struct GrantsReply {
+  std::vector<GrantInfo> grants;
+  bool more = false;
 };
 
 // One thing that a worker has been waiting for, longer than a second.

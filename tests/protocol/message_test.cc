@@ -72,6 +72,11 @@ std::map<std::string, Known> messages() {
                         {{"alice", "bob", "transfer", "00", 5, "sum", {"a.cc", 1}, 1500}},
                         {"bob"},
                         {"carol"}});
+  all["grants"] = known(GrantsRequest{7});
+  all["grants reply"] =
+      known(GrantsReply{{{"x", "dora", {}, "", {digest(8)}, {"out"}, "2027-01-31T00:00:00Z", 3, 1},
+                         {"y", "", {"alice", "bob", "carol"}, "replicated3", {}, {}, "", 0, 0}},
+                        true});
   all["dial"] = known(DialRequestMessage{});
   all["dial reply"] = known(DialReplyMessage{});
   all["consent"] = known(

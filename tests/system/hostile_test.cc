@@ -64,7 +64,7 @@ TEST_CASE("Hostile: hello with another version or an unknown feature is refused 
     CHECK(raw.call(header, "").error().code() == Code::kInvalid);  // before hello
   }
   CHECK_FALSE(raw.hello().failed());
-  for (const std::uint16_t kind : {0, 18, 999, 4095}) {
+  for (const std::uint16_t kind : {0, 19, 999, 4095}) {
     CHECK(raw.call(static_cast<Kind>(kind), "").error().code() == Code::kUnimplemented);
   }
   world.check_alive();
