@@ -7,7 +7,7 @@
 
 #include "driver/cluster.h"
 #include "driver/connection.h"
-#include "worker/config.h"
+#include "worker/policy_json.h"
 
 namespace curia {
 namespace {

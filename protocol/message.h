@@ -51,7 +51,7 @@ enum class Kind : std::uint16_t {
   kStatus = 14,
   kDial = 15,
   kConsent = 16,
-  kCheck = 17,  // a driver asks what a consent would say
+  kCheck = 17,   // a driver asks what a consent would say
   kGrants = 18,  // whoever is known asks for the grants that name it
 };
 inline constexpr std::uint16_t kReply = 0x8000;

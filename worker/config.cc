@@ -1,71 +1,14 @@
 #include "worker/config.h"
 
 #include <charconv>
-#include <ctime>
-#include <nlohmann/json.hpp>
+#include <tuple>
 
-#include "protocol/device.h"
 #include "protocol/error.h"
 #include "protocol/fields.h"
-#include "protocol/link/keys.h"
+#include "worker/policy_json.h"
 
 namespace curia {
 namespace {
-
-// Of a grant to share.
-void read_members(Fields& fields, const WorkerConfig& config, Grant& grant) {
-  if (fields.has("to")) fields.fail("to", "a grant has either to or share_among");
-  for (const std::string& member : fields.texts_or_none("share_among")) {
-    if (member != config.party && !config.parties.contains(member)) {
-      fields.fail("share_among", "\"" + member + "\" is not among the parties");
-    }
-    grant.members.insert(member);
-  }
-  if (grant.members.size() != 3) {
-    fields.fail("share_among",
-                "expected three distinct parties, such as [\"alice\", \"bob\", "
-                "\"carol\"]");
-  }
-  grant.protocol = fields.text_or("protocol", std::string(kReplicated3));
-  if (grant.protocol != kReplicated3) {
-    fields.fail("protocol", "expected \"" + std::string(kReplicated3) + "\"");
-  }
-}
-
-Grant read_grant(Fields fields, const WorkerConfig& config) {
-  Grant grant;
-  grant.source = fields.text("source");
-  if (!config.datasets.contains(grant.source)) {
-    fields.fail("source", "there is no dataset \"" + grant.source + "\" in this configuration");
-  }
-  if (fields.has("share_among")) {
-    read_members(fields, config, grant);
-  } else {
-    grant.to = fields.text("to");
-    if (!config.parties.contains(grant.to) && !config.drivers.contains(grant.to)) {
-      fields.fail("to", "\"" + grant.to + "\" is neither among parties nor among drivers");
-    }
-  }
-  for (const std::string& program : fields.texts_or_none("programs")) {
-    try {
-      grant.programs.insert(Digest::parse(program));
-    } catch (const Error& error) {
-      fields.fail("programs", error.message());
-    }
-  }
-  for (const std::string& release : fields.texts_or_none("releases")) {
-    grant.releases.insert(release);
-  }
-  if (fields.has("until")) {
-    try {
-      grant.until = parse_time(fields.text("until"));
-    } catch (const Error& error) {
-      fields.fail("until", error.message());
-    }
-  }
-  fields.finish();
-  return grant;
-}
 
 DatasetConfig read_dataset(Fields fields, const std::string& path) {
   DatasetConfig dataset;
@@ -96,21 +39,19 @@ std::string checked_address(Fields& fields, const std::string& name) {
   return text;
 }
 
-std::string checked_key(Fields& fields, const std::string& name, const std::string& text) {
-  try {
-    check_key(text, "public key");
-  } catch (const Error& error) {
-    fields.fail(name, error.message());
+// In the configuration itself, or in a file of its own.
+Policy policy_of(Fields& fields, const WorkerConfig& config, const std::string& path) {
+  PolicyContext context{config.party, {}, {}};
+  for (const auto& [name, unused] : config.parties) context.parties.insert(name);
+  for (const auto& [name, unused] : config.datasets) context.datasets.insert(name);
+  if (!fields.has("policy")) return read_policy(fields, context);
+  for (const char* name : {"drivers", "devices", "grants"}) {
+    if (fields.has(name)) fields.fail(name, "this stands in the policy file, or there is none");
   }
-  return text;
-}
-
-void checked_name(Fields& fields, const std::string& field, const std::string& name) {
-  try {
-    check_name(name, "principal");
-  } catch (const Error& error) {
-    fields.fail(field, error.message());
-  }
+  Fields file = Fields::of_file(beside(path, fields.text("policy")));
+  Policy policy = read_policy(file, context);
+  file.finish();
+  return policy;
 }
 
 }  // namespace
@@ -127,6 +68,15 @@ std::pair<std::string, std::uint16_t> split_host_port(const std::string& text) {
   }
   if (!good) throw Error(Code::kInvalid, "expected \"host:port\", such as \"127.0.0.1:7001\"");
   return {text.substr(0, colon), port};
+}
+
+bool WorkerConfig::same_beside_policy(const WorkerConfig& other) const {
+  const auto rest = [](const WorkerConfig& c) {
+    return std::tie(c.party, c.control, c.data, c.key_file, c.parties, c.datasets,
+                    c.memory_quota_bytes, c.hidden_quota_bytes, c.lease_ms, c.state_dir,
+                    c.log_level, c.ready_file);
+  };
+  return rest(*this) == rest(other);
 }
 
 WorkerConfig read_worker_config(const std::string& path) {
@@ -146,20 +96,11 @@ WorkerConfig read_worker_config(const std::string& path) {
     peer.finish();
     config.parties.emplace(name, std::move(known));
   }
-  for (const auto& [name, key] : fields.pairs_or_none("drivers")) {
-    checked_name(fields, "drivers." + name, name);
-    if (config.parties.contains(name) || name == config.party) {
-      fields.fail("drivers." + name, "this name is also a party's; give the driver its own");
-    }
-    config.drivers.emplace(name, checked_key(fields, "drivers." + name, key));
-  }
   for (auto& [name, dataset] : fields.objects_or_none("datasets")) {
     checked_name(fields, "datasets." + name, name);
     config.datasets.emplace(name, read_dataset(std::move(dataset), path));
   }
-  for (Fields& grant : fields.list_or_none("grants")) {
-    config.grants.push_back(read_grant(std::move(grant), config));
-  }
+  config.policy = policy_of(fields, config, path);
   config.memory_quota_bytes = fields.number_or("memory_quota_mib", 8192, 1, std::int64_t{1} << 24)
                               << 20;
   config.hidden_quota_bytes =
@@ -187,30 +128,6 @@ WorkerConfig read_worker_config(const std::string& path) {
   if (fields.has("ready_file")) config.ready_file = beside(path, fields.text("ready_file"));
   fields.finish();
   return config;
-}
-
-std::string grants_json(const std::vector<Grant>& grants) {
-  auto list = nlohmann::ordered_json::array();
-  for (const Grant& grant : grants) {
-    nlohmann::ordered_json json = {{"source", grant.source}};
-    if (grant.members.empty()) {
-      json["to"] = grant.to;
-    } else {
-      json["share_among"] = grant.members;
-      json["protocol"] = grant.protocol;
-    }
-    for (const Digest& program : grant.programs) json["programs"].push_back(program.hex());
-    for (const std::string& release : grant.releases) json["releases"].push_back(release);
-    if (grant.until) {
-      const std::time_t time = std::chrono::system_clock::to_time_t(*grant.until);
-      std::tm parts{};
-      char text[32];
-      std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &parts));
-      json["until"] = text;
-    }
-    list.push_back(std::move(json));
-  }
-  return list.dump(2);
 }
 
 }  // namespace curia

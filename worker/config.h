@@ -16,12 +16,14 @@ namespace curia {
 struct PeerConfig {
   std::string control;  // "host:port"
   std::string key;      // CURVE public key, Z85
+  bool operator==(const PeerConfig&) const = default;
 };
 
 struct DatasetConfig {
   std::string csv;                  // path, relative to the configuration file
   std::vector<ColumnType> columns;  // empty: found out from the file
   Ranges ranges;                    // that every cell is within
+  bool operator==(const DatasetConfig&) const = default;
 };
 
 struct WorkerConfig {
@@ -29,10 +31,9 @@ struct WorkerConfig {
   std::string control;   // "host:port" to listen on; port 0: chosen by the system
   std::string data;      // likewise, for the data plane
   std::string key_file;  // of the worker's own key pair
-  std::map<std::string, PeerConfig> parties;   // the other workers
-  std::map<std::string, std::string> drivers;  // name -> public key
+  std::map<std::string, PeerConfig> parties;  // the other workers
   std::map<std::string, DatasetConfig> datasets;
-  std::vector<Grant> grants;
+  Policy policy;
   std::int64_t memory_quota_bytes = std::int64_t{8} << 30;
   std::int64_t hidden_quota_bytes = std::int64_t{2} << 30;  // for sizes that depend on the data
   std::int64_t lease_ms = 30'000;
@@ -42,13 +43,13 @@ struct WorkerConfig {
   std::int64_t fs_hidden_quota_bytes = 0;
   std::string log_level = "info";
   std::string ready_file;  // written once the worker listens, with its ports
+
+  // Of all that is read at the start only.
+  bool same_beside_policy(const WorkerConfig& other) const;
 };
 
 // Errors: kInvalid, naming file, field and what is expected.
 WorkerConfig read_worker_config(const std::string& path);
-
-// The field "grants" of a configuration, as JSON.
-std::string grants_json(const std::vector<Grant>& grants);
 
 // "host:port" -> both. Errors: kInvalid.
 std::pair<std::string, std::uint16_t> split_host_port(const std::string& text);

@@ -93,6 +93,100 @@ std::string bad_name(const ConsentItem& item) {
   return "";
 }
 
+ReleaseQuestion question_of(const ConsentItem& item) {
+  ReleaseQuestion question{
+      item.source,  {item.programs.begin(), item.programs.end()}, item.recipient,
+      item.release, {item.members.begin(), item.members.end()},   item.protocol};
+  question.programs.insert(item.program);
+  return question;
+}
+
+// What counts as one release, whoever asks for it.
+Digest release_of(const ConsentRequest& request, const ConsentItem& item) {
+  Hasher hasher("curia release 1");
+  hasher.add(request.principal);
+  hasher.add(request.session);
+  hasher.add(request.task);
+  hasher.add(request.instance);
+  hasher.add(item.source);
+  hasher.add(item.recipient);
+  hasher.add(item.program);
+  hasher.add(item.release);
+  hasher.add(item.protocol);
+  for (const std::string& member : item.members) hasher.add(member);
+  return hasher.finish();
+}
+
+AuditRecord record_of(const std::string& asker, const ConsentRequest& request,
+                      const ConsentItem& item, const ReleaseQuestion& question) {
+  AuditRecord record;
+  record.kind = AuditKind::kConsent;
+  record.principal = request.principal;
+  record.session = request.session;
+  record.task = request.task;
+  record.fields = {{"answer", ""},
+                   {"source", item.source},
+                   {"to", whereto(item.recipient, question.members, question.protocol)},
+                   {"release", item.release},
+                   {"asked_by", asker},
+                   {"program", item.program.hex()},
+                   {"instance", request.instance.hex()}};
+  return record;
+}
+
+// A decision about all items of a request, on its way to the log.
+struct Decided {
+  ConsentReply reply;
+  std::vector<AuditRecord> records;
+  std::vector<GrantUse> uses;
+  bool gives = false;
+
+  void refuse(std::size_t i, const std::string& reason) {
+    reply.allowed[i] = 0;
+    reply.reasons[i] = reason;
+    std::erase_if(records[i].fields, [](const AuditField& field) {
+      return field.name == "grant" || field.name == "use";
+    });
+    records[i].fields[0].value = "denied";
+    records[i].fields.push_back({"why", one_line(reason)});
+  }
+  void refuse_all(Parts& parts, const std::string& reason) {
+    for (const GrantUse& use : uses) parts.uses.undo(use);
+    uses.clear();
+    gives = false;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      if (reply.allowed[i] == 1) refuse(i, reason);
+    }
+  }
+};
+
+void decide_item(Parts& parts, const Policy& policy, const std::string& asker,
+                 const ConsentRequest& request, const ConsentItem& item, Decided& decided) {
+  const ReleaseQuestion question = question_of(item);
+  AuditRecord record = record_of(asker, request, item, question);
+  Decision decision;
+  decision.refused = bad_name(item);
+  if (decision.refused.empty()) {
+    decision = decide(policy, parts.party, question, std::chrono::system_clock::now(),
+                      [&](const Grant& grant) {
+                        GrantUse use{grant.id(), release_of(request, item), asker};
+                        if (!parts.uses.reserve(use, grant.times)) return false;
+                        record.fields.push_back({"use", use.release.hex()});
+                        decided.uses.push_back(std::move(use));
+                        return true;
+                      });
+  }
+  decided.reply.allowed.push_back(1);
+  decided.reply.reasons.emplace_back();
+  if (decision.grant != nullptr) {
+    record.fields[0].value = "given";
+    record.fields.push_back({"grant", decision.grant->id().hex()});
+    decided.gives = true;
+  }
+  decided.records.push_back(std::move(record));
+  if (decision.grant == nullptr) decided.refuse(decided.records.size() - 1, decision.refused);
+}
+
 }  // namespace
 
 void check_release(Parts& parts, const ReleaseContext& context,
@@ -112,22 +206,12 @@ void check_release(Parts& parts, const ReleaseContext& context,
                                   wish.device.members});
     }
   }
-  std::string refused;
-  if (const auto own = by_owner.find(parts.party); own != by_owner.end()) {
-    for (const ConsentRequest& request : own->second.requests) {
-      const ConsentReply reply = answer_consent(parts, request);
-      const std::string reason = reason_of(parts.party, &reply, nullptr, request.items.size());
-      if (!reason.empty()) add_reason(refused, reason);
-    }
-    by_owner.erase(own);
-  }
   if (by_owner.empty()) {
-    done(refused);
+    done("");
     return;
   }
   auto round = std::make_shared<Round>();
   for (const auto& [owner, questions] : by_owner) round->waiting += questions.requests.size();
-  round->refused = std::move(refused);
   round->done = std::move(done);
   for (auto& [owner, questions] : by_owner) {
     for (ConsentRequest& request : questions.requests) {
@@ -135,29 +219,70 @@ void check_release(Parts& parts, const ReleaseContext& context,
       request.session = context.session;
       request.task = context.task;
       request.instance = context.instance;
-      parts.consents->ask(owner, request,
-                          [round, owner = owner, items = request.items.size()](
-                              const ConsentReply* reply, const Error* error) {
-                            settle(round, reason_of(owner, reply, error, items));
-                          });
+      const auto answered = [round, owner = owner, items = request.items.size()](
+                                const ConsentReply* reply, const Error* error) {
+        settle(round, reason_of(owner, reply, error, items));
+      };
+      if (owner == parts.party) {
+        answer_consent(parts, parts.party, request,
+                       [answered](const ConsentReply& reply) { answered(&reply, nullptr); });
+      } else {
+        parts.consents->ask(owner, request, answered);
+      }
     }
   }
 }
 
-ConsentReply answer_consent(const Parts& parts, const ConsentRequest& request) {
-  ConsentReply reply;
-  const auto now = std::chrono::system_clock::now();
+void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest& request,
+                    std::function<void(const ConsentReply&)> done) {
+  const std::shared_ptr<const Policy> policy = parts.policy.get();
+  auto decided = std::make_shared<Decided>();
   for (const ConsentItem& item : request.items) {
-    ReleaseQuestion question{
-        item.source,  {item.programs.begin(), item.programs.end()}, item.recipient,
-        item.release, {item.members.begin(), item.members.end()},   item.protocol};
-    question.programs.insert(item.program);
+    decide_item(parts, *policy, asker, request, item, *decided);
+  }
+  // Whoever asks needs all that it asks for, so nothing is used up where one thing is refused.
+  const auto& allowed = decided->reply.allowed;
+  if (const auto refused = std::ranges::find(allowed, 0); refused != allowed.end()) {
+    const std::string reason =
+        decided->reply.reasons[static_cast<std::size_t>(refused - allowed.begin())];
+    if (!decided->uses.empty()) decided->refuse_all(parts, reason);
+  }
+  if (parts.audit == nullptr) return done(decided->reply);
+  if (!decided->gives) {
+    for (AuditRecord& record : decided->records) parts.audit->note(std::move(record));
+    return done(decided->reply);
+  }
+  const auto written = [&parts, decided, done = std::move(done)](const Error* failed) {
+    if (failed != nullptr) {
+      decided->refuse_all(parts, parts.party + " gives no consent, because its audit log cannot " +
+                                     "be written: " + failed->message());
+      for (AuditRecord& record : decided->records) parts.audit->note(record);
+    }
+    done(decided->reply);
+  };
+  parts.audit->decide(decided->records, written);
+}
+
+ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request) {
+  const std::shared_ptr<const Policy> policy = parts.policy.get();
+  ConsentReply reply;
+  for (const ConsentItem& item : request.items) {
     std::string reason = bad_name(item);
-    if (reason.empty()) reason = refusal(parts.grants, parts.party, question, now);
+    if (reason.empty()) {
+      reason = decide(*policy, parts.party, question_of(item), std::chrono::system_clock::now(),
+                      [&](const Grant& grant) { return parts.uses.used(grant.id()) < grant.times; })
+                   .refused;
+    }
     reply.allowed.push_back(reason.empty() ? 1 : 0);
     reply.reasons.push_back(std::move(reason));
   }
   return reply;
+}
+
+void replay_consent(const AuditRecord& record, GrantUses& uses) {
+  if (record.kind != AuditKind::kConsent || record.field("use").empty()) return;
+  uses.replay({Digest::parse(record.field("grant")), Digest::parse(record.field("use")),
+               std::string(record.field("asked_by"))});
 }
 
 }  // namespace curia

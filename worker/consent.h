@@ -33,7 +33,15 @@ void check_release(Parts& parts, const ReleaseContext& context,
                    const std::vector<ReleaseWish>& wishes,
                    std::function<void(const std::string& refused)> done);
 
-// The owner's side: decides by this party's grants alone.
-ConsentReply answer_consent(const Parts& parts, const ConsentRequest& request);
+// The owner's side: decides by this party's policy alone. Calls `done` exactly once, on this or the
+// audit's thread; where it says yes, the decision is in the audit log on the disk, and the uses of
+// grants with a count are counted. `asker`: the party that will send the value.
+void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest& request,
+                    std::function<void(const ConsentReply&)> done);
+// What the answer would be now. Nothing is counted or journalled.
+ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request);
+
+// Counts again what a record of the log says was used. Errors: kInvalid for a malformed record.
+void replay_consent(const AuditRecord& record, GrantUses& uses);
 
 }  // namespace curia

@@ -14,6 +14,7 @@
 #include "protocol/link/keys.h"
 #include "protocol/link/zmq_control.h"
 #include "store/csv.h"
+#include "worker/audit_disk.h"
 #include "worker/config.h"
 #include "worker/node.h"
 #include "worker/state_dir.h"
@@ -44,6 +45,32 @@ void write_ready_file(const std::string& path, const std::string& control, int d
   std::rename(fresh.c_str(), path.c_str());
 }
 
+// Public key -> name, of all who may connect. The other workers are no part of the policy.
+std::map<std::string, std::string> principals_of(const WorkerConfig& config, const Policy& policy) {
+  std::map<std::string, std::string> names;
+  for (const auto& [name, peer] : config.parties) names[peer.key] = name;
+  for (const auto& [name, key] : policy.drivers) names[key] = name;
+  return names;
+}
+
+// Takes the policy of the files as they are now, and nothing else. On an error the old one holds.
+void reload(const std::string& path, const WorkerConfig& config, Node& node,
+            ZmqControlServer& server) {
+  try {
+    const WorkerConfig fresh = read_worker_config(path);
+    server.set_principals(principals_of(config, fresh.policy));
+    node.set_policy(fresh.policy, "reload");
+    spdlog::info("the policy was read again: {} drivers, {} grants", fresh.policy.drivers.size(),
+                 fresh.policy.grants.size());
+    if (!fresh.same_beside_policy(config)) {
+      spdlog::warn("{} has changes beside the policy; they take a restart", path);
+    }
+  } catch (const Error& error) {
+    node.refuse_policy(error.message());
+    spdlog::error("the policy was not read again, the old one holds: {}", error.message());
+  }
+}
+
 void serve(const std::string& config_path, const sigset_t& signals) {
   const WorkerConfig config = read_worker_config(config_path);
   spdlog::set_level(spdlog::level::from_str(config.log_level));
@@ -53,9 +80,9 @@ void serve(const std::string& config_path, const sigset_t& signals) {
   ZmqServerOptions control;
   control.keys = keys;
   control.bind = "tcp://" + config.control;
-  for (const auto& [name, peer] : config.parties) control.principals[peer.key] = name;
-  for (const auto& [name, key] : config.drivers) control.principals[key] = name;
+  control.principals = principals_of(config, config.policy);
   auto server = std::make_unique<ZmqControlServer>(std::move(control));
+  ZmqControlServer& principals = *server;  // lives as long as the node
 
   DataLinkOptions data;
   data.self = config.party;
@@ -73,7 +100,9 @@ void serve(const std::string& config_path, const sigset_t& signals) {
   options.party = config.party;
   options.epoch = state.next_epoch();
   options.datasets = read_datasets(config_path, config);
-  options.grants = config.grants;
+  options.policy = config.policy;
+  options.signing_key = state.signing_key();
+  options.audit = open_audit_file(config.state_dir);
   options.memory_quota_bytes = config.memory_quota_bytes;
   options.hidden_quota_bytes = config.hidden_quota_bytes;
   options.lease_ms = config.lease_ms;
@@ -87,7 +116,6 @@ void serve(const std::string& config_path, const sigset_t& signals) {
         .hidden_quota = config.fs_hidden_quota_bytes};
   }
   options.helpers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())) - 1;
-  for (const auto& [name, key] : config.drivers) options.drivers.insert(name);
   for (const auto& [name, peer] : config.parties) {
     options.peers[name] = {"tcp://" + peer.control, peer.key, split_host_port(peer.control).first};
   }
@@ -100,7 +128,9 @@ void serve(const std::string& config_path, const sigset_t& signals) {
                link->port(), epoch);
   write_ready_file(config.ready_file, endpoint, link->port());
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
+    reload(config_path, config, node, principals);
+  }
   spdlog::info("worker of {} stops on signal {}", config.party, signal);
 }
 
@@ -116,6 +146,7 @@ int run(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   spdlog::set_default_logger(spdlog::stderr_logger_mt("curia"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);

@@ -4,6 +4,7 @@
 
 #include "protocol/digest.h"
 #include "store/memory_backend.h"
+#include "worker/consent.h"
 #include "worker/declared.h"
 
 namespace curia {
@@ -22,7 +23,6 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
     store_.add(std::move(files));
   }
   ServerOptions server;
-  server.drivers = options.drivers;
   for (const auto& [name, address] : options.peers) server.parties.insert(name);
   peers_ = std::make_unique<Peers>(options.party, std::move(options.peers), *client_, dialer);
   parts_.party = options.party;
@@ -32,7 +32,13 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
   parts_.consents = peers_.get();
   parts_.pool = &pool_;
   parts_.datasets = std::move(options.datasets);
-  parts_.grants = std::move(options.grants);
+  audit_ = std::make_unique<Audit>(
+      AuditOptions{options.party, options.epoch, options.log},
+      options.audit == nullptr ? std::shared_ptr<AuditDisk>(memory_audit()) : options.audit,
+      options.signing_key ? *options.signing_key : SigningKey::generate(),
+      [this](const AuditRecord& record) { replay_consent(record, parts_.uses); });
+  parts_.audit = audit_.get();
+  set_policy(std::move(options.policy), "start");
   parts_.lease_ms = options.lease_ms;
   parts_.log = options.log;
   server.dialer = dialer;
@@ -45,9 +51,35 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
 
 Node::~Node() {
   server_->stop();
+  audit_->stop_deciding();
   // No session is left, so nobody sends or asks any more; now the callbacks end, then their owners.
   control_.reset();
   client_.reset();
+}
+
+void Node::set_policy(Policy policy, const std::string& from) {
+  AuditRecord record;
+  record.kind = AuditKind::kPolicy;
+  record.fields.push_back({"from", from});
+  for (const auto& [driver, key] : policy.drivers) record.fields.push_back({"driver", driver});
+  std::int64_t bytes = 0;
+  for (const Grant& grant : policy.grants) {
+    const std::string text = grant.id().hex() + " " + grant.str();
+    bytes += std::ssize(text);
+    if (bytes > kMaxAuditRecord / 4) break;
+    record.fields.push_back({"grant", text});
+  }
+  record.fields.push_back({"grants", std::to_string(policy.grants.size())});
+  parts_.policy.set(std::move(policy));
+  audit_->note(std::move(record));
+  if (server_ != nullptr) control_->wake();
+}
+
+void Node::refuse_policy(const std::string& why) {
+  AuditRecord record;
+  record.kind = AuditKind::kPolicyRefused;
+  record.fields = {{"why", why}};
+  audit_->note(std::move(record));
 }
 
 Dataset make_dataset(const std::string& party, Value value, Ranges ranges) {

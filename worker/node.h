@@ -5,13 +5,13 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "protocol/link/control.h"
 #include "protocol/link/dialer.h"
 #include "protocol/link/link.h"
 #include "store/file_backend.h"
+#include "worker/audit.h"
 #include "worker/kernels/pool.h"
 #include "worker/parts.h"
 #include "worker/peers.h"
@@ -23,13 +23,14 @@ struct NodeOptions {
   std::string party;
   std::uint64_t epoch = 1;
   std::map<std::string, Dataset> datasets;
-  std::vector<Grant> grants;
-  std::int64_t memory_quota_bytes = 0;  // 0: none
-  std::int64_t hidden_quota_bytes = 0;  // for sizes that depend on the data; 0: none
+  Policy policy;
+  std::shared_ptr<AuditDisk> audit;       // none: in memory, for as long as the node lives
+  std::optional<SigningKey> signing_key;  // of the audit log; none: a new one
+  std::int64_t memory_quota_bytes = 0;    // 0: none
+  std::int64_t hidden_quota_bytes = 0;    // for sizes that depend on the data; 0: none
   std::int64_t lease_ms = 30'000;
   std::optional<FileStoreOptions> files;  // none: no fs://
   int helpers = 1;                        // threads of the kernel pool beside the session's own
-  std::set<std::string> drivers;
   std::map<std::string, PeerAddress> peers;
   std::function<void(const std::string&)> log = [](const std::string&) {};
 };
@@ -45,11 +46,17 @@ class Node {
 
   std::string endpoint() const { return control_->endpoint(); }
   Parts& parts() { return parts_; }
+  // From here on this policy holds. Sessions of drivers that it does not name end. `from`: where it
+  // was read. Thread: any.
+  void set_policy(Policy policy, const std::string& from);
+  // A policy that could not be read; the old one holds.
+  void refuse_policy(const std::string& why);
 
  private:
   ObjectStore store_;
   ThreadPool pool_;
   Parts parts_;
+  std::unique_ptr<Audit> audit_;
   std::shared_ptr<Link> link_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<ControlClient> client_;

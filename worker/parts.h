@@ -12,6 +12,8 @@
 #include "protocol/link/link.h"
 #include "protocol/message.h"
 #include "store/object_store.h"
+#include "worker/audit.h"
+#include "worker/grant_uses.h"
 #include "worker/policy.h"
 #include "worker/traffic_board.h"
 #include "worker/wait_board.h"
@@ -60,7 +62,9 @@ struct Parts {
   Consents* consents = nullptr;
   ThreadPool* pool = nullptr;
   std::map<std::string, Dataset> datasets;
-  std::vector<Grant> grants;
+  PolicyBoard policy;
+  GrantUses uses;
+  Audit* audit = nullptr;  // none in tests of single parts: then consents are not journalled
   std::int64_t lease_ms = 30'000;
   WaitBoard waits;
   Counters counters;

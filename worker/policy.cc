@@ -1,6 +1,7 @@
 #include "worker/policy.h"
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 #include "protocol/error.h"
@@ -9,7 +10,23 @@ namespace curia {
 
 namespace {
 
-// "bob", or "be shared among alice, bob, carol by replicated3".
+// Why this grant does not cover it; "" where it does.
+std::string shortfall(const Grant& grant, const std::string& what, const ReleaseQuestion& question,
+                      std::chrono::system_clock::time_point now) {
+  if (grant.until && now >= *grant.until) return "has a grant of " + what + ", but it has expired";
+  if (!grant.releases.empty() && !grant.releases.contains(question.release)) {
+    return "grants " + what + ", but not as \"" + question.release + "\"";
+  }
+  if (grant.programs.empty()) return "";
+  const auto strange =
+      std::find_if(question.programs.begin(), question.programs.end(),
+                   [&grant](const Digest& program) { return !grant.programs.contains(program); });
+  if (strange == question.programs.end()) return "";
+  return "grants " + what + ", but not through program " + strange->hex();
+}
+
+}  // namespace
+
 std::string whereto(const std::string& recipient, const std::set<std::string>& members,
                     const std::string& protocol) {
   if (members.empty()) return recipient;
@@ -18,46 +35,63 @@ std::string whereto(const std::string& recipient, const std::set<std::string>& m
   return "be shared among " + list + " by " + protocol;
 }
 
-}  // namespace
-
 std::string Grant::str() const {
   std::string text = source + " to " + whereto(to, members, protocol);
   text +=
       programs.empty() ? ", any program" : ", " + std::to_string(programs.size()) + " program(s)";
   for (const std::string& release : releases) text += ", " + release;
+  if (times != 0) text += ", " + std::to_string(times) + " time(s)";
+  if (until) text += ", until " + time_text(*until);
   return text;
 }
 
-std::string refusal(const std::vector<Grant>& grants, const std::string& party,
-                    const ReleaseQuestion& question, std::chrono::system_clock::time_point now) {
-  const std::string what = party + "/" + question.source + " to " +
-                           whereto(question.recipient, question.members, question.protocol);
+Digest Grant::id() const {
+  Hasher hasher("curia grant 1");
+  hasher.add(name);
+  hasher.add(source);
+  hasher.add(to);
+  hasher.add(protocol);
+  for (const auto* list : {&members, &releases}) {
+    hasher.add(list->size());
+    for (const std::string& item : *list) hasher.add(item);
+  }
+  for (const Digest& program : programs) hasher.add(program);
+  return hasher.finish();
+}
+
+bool Policy::accepts(const std::set<std::string>& members, const std::string& protocol) const {
+  return !devices ||
+         std::ranges::find(*devices, AcceptedDevice{members, protocol}) != devices->end();
+}
+
+Decision decide(const Policy& policy, const std::string& party, const ReleaseQuestion& question,
+                std::chrono::system_clock::time_point now,
+                const std::function<bool(const Grant&)>& take) {
+  const std::string to = whereto(question.recipient, question.members, question.protocol);
+  const std::string what = party + "/" + question.source + " to " + to;
+  if (!question.members.empty() && !policy.accepts(question.members, question.protocol)) {
+    return {nullptr, party + " accepts no device to " + to +
+                         "; its owner can add one to \"devices\" in the worker's policy"};
+  }
   std::string nearest = "has no grant of " + what;
-  for (const Grant& grant : grants) {
-    if (grant.source != question.source || grant.to != question.recipient ||
-        grant.members != question.members || grant.protocol != question.protocol) {
-      continue;
-    }
-    if (grant.until && now >= *grant.until) {
-      nearest = "has a grant of " + what + ", but it has expired";
-      continue;
-    }
-    if (!grant.releases.empty() && !grant.releases.contains(question.release)) {
-      nearest = "grants " + what + ", but not as \"" + question.release + "\"";
-      continue;
-    }
-    if (!grant.programs.empty()) {
-      const auto strange = std::find_if(
-          question.programs.begin(), question.programs.end(),
-          [&grant](const Digest& program) { return !grant.programs.contains(program); });
-      if (strange != question.programs.end()) {
-        nearest = "grants " + what + ", but not through program " + strange->hex();
+  for (const bool counted : {false, true}) {
+    for (const Grant& grant : policy.grants) {
+      if ((grant.times != 0) != counted || grant.source != question.source ||
+          grant.to != question.recipient || grant.members != question.members ||
+          grant.protocol != question.protocol) {
         continue;
       }
+      if (std::string why = shortfall(grant, what, question, now); !why.empty()) {
+        nearest = std::move(why);
+      } else if (counted && !take(grant)) {
+        nearest =
+            "granted " + what + " " + std::to_string(grant.times) + " time(s), and all are used";
+      } else {
+        return {&grant, ""};
+      }
     }
-    return "";
   }
-  return party + " " + nearest + "; its owner can add one to the worker's configuration";
+  return {nullptr, party + " " + nearest + "; its owner can add one to the worker's configuration"};
 }
 
 std::chrono::system_clock::time_point parse_time(const std::string& text) {
@@ -72,6 +106,14 @@ std::chrono::system_clock::time_point parse_time(const std::string& text) {
   if (time >= Clock::to_time_t(Clock::time_point::max())) return Clock::time_point::max();
   if (time <= Clock::to_time_t(Clock::time_point::min())) return Clock::time_point::min();
   return Clock::from_time_t(time);
+}
+
+std::string time_text(std::chrono::system_clock::time_point time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &parts));
+  return text.data();
 }
 
 }  // namespace curia

@@ -10,9 +10,14 @@ void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, PreflightInput& input) {
 }
 
 template <class Archive>
+void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, AuditHead& head) {
+  ar(head.sequence, head.hash, head.key, head.signature);
+}
+
+template <class Archive>
 void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, Preflight& preflight) {
   ar(preflight.program, preflight.driver, preflight.epoch, preflight.nonce, preflight.inputs,
-     preflight.pair_secret);
+     preflight.pair_secret, preflight.head);
 }
 
 std::string encode_preflight(const Preflight& preflight) {

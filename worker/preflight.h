@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/audit_record.h"
 #include "protocol/digest.h"
 #include "protocol/label.h"
 
@@ -27,6 +28,8 @@ struct Preflight {
   // Fresh, and told to this one recipient only: its half of the pair key of two members of a secure
   // device. All zero for others.
   Digest pair_secret;
+  // The last signature of this party's audit log, for the others to keep.
+  AuditHead head;
 };
 
 inline constexpr std::int64_t kMaxPreflightBytes = 16 << 20;

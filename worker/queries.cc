@@ -86,14 +86,19 @@ void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
         if (object) {
           deliver(conn, header, session, std::move(object));
         } else {
-          fail(conn, header, not_found(uri.str()));
+          const Error error = not_found(uri.str());
+          note_refused(session->driver(), header, error);
+          fail(conn, header, error);
         }
       });
 }
 
 void Server::deliver(ConnId conn, const Header& header,
                      const std::shared_ptr<WorkerSession>& session, std::optional<Object> object) {
-  if (failed_openly(*object)) return fail(conn, header, std::get<Error>(object->value->form));
+  if (failed_openly(*object)) {
+    note_fetch(*session, *object, "failed");
+    return fail(conn, header, std::get<Error>(object->value->form));
+  }
   const ReleaseContext context{session->driver(), session_hex(session->id()), object->meta->task,
                                object->meta->lineage};
   const std::vector<ReleaseWish> wishes = {
@@ -102,17 +107,29 @@ void Server::deliver(ConnId conn, const Header& header,
                 [this, conn, header, session, object](const std::string& refused) {
                   if (!refused.empty()) {
                     ++parts_.counters.denied;
+                    note_fetch(*session, *object, "denied");
                     options_.log("fetch by " + session->driver() + " refused: " + refused);
                     return fail(conn, header, Error(Code::kDenied, refused));
                   }
                   // After a reconnect the driver has asked again; another process did not ask.
                   if (session->conn() != conn) return;
+                  note_fetch(*session, *object, "allowed");
                   try {
                     release_to_driver(conn, header, *session, *object);
                   } catch (const Error& error) {
                     fail(conn, header, error);
                   }
                 });
+}
+
+// The names of what was fetched, by which the consents before it are found.
+void Server::note_fetch(const WorkerSession& session, const Object& object, const char* answer) {
+  note(AuditKind::kFetch, session.driver(), session_hex(session.id()),
+       {{"answer", answer},
+        {"release", object.meta->output},
+        {"program", object.meta->program.empty() ? "" : object.meta->program.hex()},
+        {"lineage", object.meta->lineage.hex()}},
+       object.meta->task);
 }
 
 void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
@@ -220,9 +237,44 @@ void Server::stats(ConnId conn, const Peer&, const Packet& packet) {
   add("data_bytes_from_driver", counters.bytes_from_driver);
   add("mpc_rounds", counters.mpc_rounds);
   add("mpc_bytes", counters.mpc_bytes);
+  if (parts_.audit != nullptr) {
+    const AuditStats audit = parts_.audit->stats();
+    add("consents", audit.consents);
+    add("audit_records", audit.records);
+    add("audit_syncs", audit.syncs);
+  }
   for (const auto& [party, traffic] : parts_.traffic.totals()) {
     add("data_bytes_to/" + party, traffic.sent_bytes);
     add("data_bytes_from/" + party, traffic.received_bytes);
+  }
+  reply(conn, packet.header, kReply, encode(answer));
+}
+
+void Server::grants(ConnId conn, const Peer& peer, const Packet& packet) {
+  const auto request = decode<GrantsRequest>(packet.metadata);
+  const std::shared_ptr<const Policy> policy = parts_.policy.get();
+  GrantsReply answer;
+  std::int64_t bytes = 0;
+  std::uint32_t number = 0;
+  for (const Grant& grant : policy->grants) {
+    if (grant.to != peer.principal && !grant.members.contains(peer.principal)) continue;
+    if (number++ < request.from) continue;
+    GrantInfo info{grant.source,
+                   grant.to,
+                   {grant.members.begin(), grant.members.end()},
+                   grant.protocol,
+                   {grant.programs.begin(), grant.programs.end()},
+                   {grant.releases.begin(), grant.releases.end()},
+                   grant.until ? time_text(*grant.until) : "",
+                   static_cast<std::uint64_t>(grant.times),
+                   0};
+    if (grant.times != 0) {
+      info.used = static_cast<std::uint64_t>(parts_.uses.used(grant.id()));
+    }
+    bytes += std::ssize(encode(GrantsReply{{info}, false}));
+    answer.more = !answer.grants.empty() && bytes > kListBytes;
+    if (answer.more) break;
+    answer.grants.push_back(std::move(info));
   }
   reply(conn, packet.header, kReply, encode(answer));
 }

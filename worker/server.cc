@@ -37,6 +37,7 @@ void Server::on_frames(ConnId conn, const std::string& principal, Frames frames)
   } catch (const Error& error) {
     ++parts_.counters.refused_messages;
     options_.log("refused a message of " + principal + ": " + error.message());
+    note_refused(principal, {}, error);
     fail(conn, {}, error);
     control_.drop(conn);
     conns_.erase(conn);
@@ -48,6 +49,7 @@ void Server::on_frames(ConnId conn, const std::string& principal, Frames frames)
     try {
       handle(conn, peer, packet);
     } catch (const Error& error) {
+      note_refused(principal, packet.header, error);
       fail(conn, packet.header, error);
     }
   }
@@ -85,6 +87,8 @@ void Server::handle(ConnId conn, Peer& peer, const Packet& packet) {
       return consent(conn, peer, packet);
     case Kind::kCheck:
       return check(conn, peer, packet);
+    case Kind::kGrants:
+      return grants(conn, peer, packet);
     default:
       ++parts_.counters.refused_messages;
       throw Error(Code::kUnimplemented,
@@ -115,7 +119,7 @@ void Server::hello(ConnId conn, Peer& peer, const Packet& packet) {
 
 void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<OpenRequest>(packet.metadata);
-  if (!options_.drivers.contains(peer.principal)) {
+  if (!parts_.policy.get()->drivers.contains(peer.principal)) {
     throw Error(Code::kDenied, peer.principal + " is not among the drivers of " + parts_.party);
   }
   const SessionId& id = packet.header.session;
@@ -154,6 +158,7 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
                                                       });
       at = sessions_.emplace(id, std::move(fresh)).first;
       options_.log("session " + session_hex(id).substr(0, 8) + " of " + peer.principal + " opened");
+      note(AuditKind::kSessionOpened, peer.principal, session_hex(id), {});
     }
   } else {
     if (!mine || at->second.generation != request.generation) {
@@ -161,6 +166,8 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
                                           peer.principal + " resumed it");
     }
     ++at->second.generation;
+    note(AuditKind::kSessionOpened, peer.principal, session_hex(id),
+         {{"resumed", std::to_string(at->second.generation)}});
   }
   Held& held = at->second;
   held.session->attach(conn, request.process);
@@ -260,25 +267,30 @@ void Server::consent(ConnId conn, const Peer& peer, const Packet& packet) {
   if (!options_.parties.contains(peer.principal)) {
     throw Error(Code::kDenied, peer.principal + " is not among the parties of " + parts_.party);
   }
-  const ConsentReply answer = answer_consent(parts_, request);
-  for (std::size_t i = 0; i < answer.allowed.size(); ++i) {
-    if (answer.allowed[i] == 0)
-      options_.log("consent refused to " + peer.principal + ": " + answer.reasons[i]);
-  }
-  reply(conn, packet.header, kReply, encode(answer));
+  answer_consent(
+      parts_, peer.principal, request,
+      [this, conn, header = packet.header, asker = peer.principal](const ConsentReply& answer) {
+        for (std::size_t i = 0; i < answer.allowed.size(); ++i) {
+          if (answer.allowed[i] == 0) {
+            options_.log("consent refused to " + asker + ": " + answer.reasons[i]);
+          }
+        }
+        reply(conn, header, kReply, encode(answer));
+      });
 }
 
 // What a consent would say, without being one: a driver hears it from a run of the program too.
 void Server::check(ConnId conn, const Peer& peer, const Packet& packet) {
   const auto request = decode<ConsentRequest>(packet.metadata);
-  if (!options_.drivers.contains(peer.principal)) {
+  const std::shared_ptr<const Policy> policy = parts_.policy.get();
+  if (!policy->drivers.contains(peer.principal)) {
     throw Error(Code::kDenied, peer.principal + " is not among the drivers of " + parts_.party);
   }
   for (const ConsentItem& item : request.items) {
-    if (item.recipient == peer.principal || !options_.drivers.contains(item.recipient)) continue;
+    if (item.recipient == peer.principal || !policy->drivers.contains(item.recipient)) continue;
     throw Error(Code::kDenied, "a driver asks what may go to itself and to parties only");
   }
-  reply(conn, packet.header, kReply, encode(answer_consent(parts_, request)));
+  reply(conn, packet.header, kReply, encode(foresee_consent(parts_, request)));
 }
 
 void Server::reply(ConnId conn, const Header& header, std::uint16_t flags,
@@ -306,6 +318,8 @@ void Server::fail(ConnId conn, const Header& header, const Error& error) {
 void Server::end(std::map<SessionId, Held>::iterator at, const Error& why) {
   options_.log("session " + session_hex(at->first).substr(0, 8) + " of " +
                at->second.session->driver() + " ended: " + why.message());
+  note(AuditKind::kSessionClosed, at->second.session->driver(), session_hex(at->first),
+       {{"why", why.message()}});
   at->second.session->close(why);
   closing_.push_back(std::move(at->second.session));
   sessions_.erase(at);
@@ -319,6 +333,7 @@ void Server::on_tick() {
       end(here, Error(Code::kSessionOver, "the lease of the session ended without a heartbeat"));
     }
   }
+  end_strangers();
   const std::lock_guard lock(stop_mutex_);
   if (stopping_) {
     while (!sessions_.empty()) {
@@ -332,6 +347,42 @@ void Server::on_tick() {
     idle_ = true;
     stopped_.notify_all();
   }
+}
+
+// Sessions of drivers that a new policy does not name any more.
+void Server::end_strangers() {
+  const std::shared_ptr<const Policy> policy = parts_.policy.get();
+  if (policy == policy_) return;
+  policy_ = policy;
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    const auto here = at++;
+    const std::string& driver = here->second.session->driver();
+    if (policy->drivers.contains(driver)) continue;
+    end(here,
+        Error(Code::kSessionOver, driver + " is no longer among the drivers of " + parts_.party));
+  }
+}
+
+void Server::note(AuditKind kind, const std::string& principal, const std::string& session,
+                  std::vector<AuditField> fields, std::uint64_t task) {
+  if (parts_.audit == nullptr) return;
+  AuditRecord record;
+  record.kind = kind;
+  record.principal = principal;
+  record.session = session;
+  record.task = task;
+  record.fields = std::move(fields);
+  parts_.audit->note(std::move(record));
+}
+
+// Only a refusal's reason is kept: other errors may quote what the request held.
+void Server::note_refused(const std::string& principal, const Header& header, const Error& error) {
+  std::vector<AuditField> fields = {
+      {"request", std::string(kind_name(static_cast<Kind>(header.kind)))},
+      {"code", code_name(error.code())}};
+  if (error.code() == Code::kDenied) fields.push_back({"why", error.message()});
+  note(AuditKind::kRefused, principal,
+       header.session == SessionId{} ? "" : session_hex(header.session), std::move(fields));
 }
 
 }  // namespace curia

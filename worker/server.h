@@ -27,7 +27,6 @@ inline constexpr std::int64_t kMaxSessions = 256;
 inline constexpr std::int64_t kMaxSessionsOfDriver = 64;  // so that one cannot shut the others out
 
 struct ServerOptions {
-  std::set<std::string> drivers;  // principals that may open sessions
   std::set<std::string> parties;  // principals that may ask for consent and dial
   Dialer* dialer = nullptr;       // none in the simulation
   Peers* peers = nullptr;         // none in tests of one worker
@@ -82,6 +81,7 @@ class Server : private ControlEvents {
   void dial(ConnId conn, const Peer& peer, const Packet& packet);
   void consent(ConnId conn, const Peer& peer, const Packet& packet);
   void check(ConnId conn, const Peer& peer, const Packet& packet);
+  void grants(ConnId conn, const Peer& peer, const Packet& packet);
 
   // The session of a packet. Errors: kStaleEpoch; kSessionOver, also for one that never was.
   Held& held(ConnId conn, const Peer& peer, const Header& header);
@@ -91,6 +91,12 @@ class Server : private ControlEvents {
                          const Object& object);
   void reply(ConnId conn, const Header& header, std::uint16_t flags, std::string_view metadata);
   void fail(ConnId conn, const Header& header, const Error& error);
+  // Into the audit log, where there is one.
+  void note(AuditKind kind, const std::string& principal, const std::string& session,
+            std::vector<AuditField> fields, std::uint64_t task = 0);
+  void note_refused(const std::string& principal, const Header& header, const Error& error);
+  void note_fetch(const WorkerSession& session, const Object& object, const char* answer);
+  void end_strangers();
   void end(std::map<SessionId, Held>::iterator at, const Error& why);
 
   Parts& parts_;
@@ -100,6 +106,7 @@ class Server : private ControlEvents {
   std::map<ConnId, Peer> conns_;
   std::map<SessionId, Held> sessions_;
   std::vector<std::shared_ptr<WorkerSession>> closing_;
+  std::shared_ptr<const Policy> policy_;  // that the sessions were last looked at under
   std::mutex stop_mutex_;
   std::condition_variable stopped_;
   bool stopping_ = false;

@@ -43,6 +43,7 @@ WorkerSession::WorkerSession(Parts& parts, std::string driver, SessionId id, Sen
     : parts_(parts),
       driver_(std::move(driver)),
       id_(id),
+      hex_(session_hex(id)),
       lanes_id_(lane_session(driver_, id, LaneUse::kTasks)),
       put_lane_id_(lane_session(driver_, id, LaneUse::kPuts)),
       send_(std::move(send)),
@@ -290,12 +291,35 @@ void WorkerSession::execute(const Header& header, std::string_view request) {
     }
     reply(header, kReply, metadata);
   } catch (const Error& error) {
+    note_failed(header, request, error);
     reply(header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
   } catch (const std::exception&) {
     // what() of a foreign exception might quote data, so it stays here.
     const Error error(Code::kFailed, "out of memory or another fault of the worker");
+    note_failed(header, request, error);
     reply(header, kReply | kFailure, encode(WireError(error.at_party(parts_.party))));
   }
+}
+
+// Of errors only a refusal's reason is kept: others may quote what the driver sent.
+void WorkerSession::note_failed(const Header& header, std::string_view request,
+                                const Error& error) {
+  if (parts_.audit == nullptr) return;
+  const auto kind = static_cast<Kind>(header.kind);
+  AuditRecord record;
+  record.kind = kind == Kind::kRun ? AuditKind::kRunFailed : AuditKind::kRefused;
+  record.principal = driver_;
+  record.session = hex_;
+  if (kind == Kind::kRun) {
+    record.task = last_task_;
+    record.fields.push_back({"program", decode_digest(request).hex()});
+  } else {
+    record.fields.push_back({"request", std::string(kind_name(kind))});
+  }
+  record.fields.push_back({"code", code_name(error.code())});
+  if (!error.op().empty()) record.fields.push_back({"op", error.op()});
+  if (error.code() == Code::kDenied) record.fields.push_back({"why", error.message()});
+  parts_.audit->note(std::move(record));
 }
 
 std::string WorkerSession::prepare(std::string_view metadata) {
@@ -317,6 +341,14 @@ std::string WorkerSession::prepare(std::string_view metadata) {
     plans_.emplace(request.digest, std::move(plan));
     prepared_bytes_ += std::ssize(request.graph) + std::ssize(request.sites);
     prepared_types_ += types;
+    if (parts_.audit != nullptr) {
+      AuditRecord record;
+      record.kind = AuditKind::kPrepared;
+      record.principal = driver_;
+      record.session = hex_;
+      record.fields = {{"program", request.digest.hex()}};
+      parts_.audit->note(std::move(record));
+    }
   } catch (const Error& error) {
     // Runs of it are on their way already: they fail with this error.
     if (std::ssize(bad_plans_) < kMaxPrepared || bad_plans_.contains(request.digest)) {
@@ -348,6 +380,17 @@ void WorkerSession::check_outputs(const Plan& plan, const RunRequest& request) c
     if (!names.insert(name).second) {
       throw Error(Code::kInvalid, "two outputs of a run have the URI " + name);
     }
+  }
+}
+
+void WorkerSession::check_devices_accepted(const Plan& plan) const {
+  if (plan.graph.devices.empty()) return;
+  const std::shared_ptr<const Policy> policy = parts_.policy.get();
+  for (const SecureDevice& device : plan.graph.devices) {
+    if (!device.has(parts_.party) || !plan.uses(device)) continue;
+    if (policy->accepts({device.members.begin(), device.members.end()}, device.protocol)) continue;
+    throw Error(Code::kDenied, parts_.party + " takes no part in " + device.str() +
+                                   "; its owner can add it to \"devices\" in the worker's policy");
   }
 }
 
@@ -385,6 +428,7 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
   if (!outbox_.empty() && (!plan.others.empty() || plan.result_bytes > kQuickBytes)) flush();
   try {
     begin_run(header, request.task);
+    check_devices_accepted(plan);
     check_outputs(plan, request);
     std::vector<Object> inputs(request.inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -415,6 +459,7 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
     for (const auto& [peer, lane] : lanes) lane->finish(request.task);
     running_task_ = 0;
     ++parts_.counters.runs;
+    if (parts_.audit != nullptr) parts_.audit->note_run(driver_, hex_, plan.digest, request.task);
     note_uses(task, reply);
     return encode(reply);
   } catch (const Error& error) {

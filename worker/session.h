@@ -109,6 +109,9 @@ class WorkerSession {
   std::string run(const Header& header, std::string_view metadata);
   // Before anything moves. Errors: kInvalid for results that could not be stored by these names.
   void check_outputs(const Plan& plan, const RunRequest& request) const;
+  // Errors: kDenied for a secure device with this party that its policy does not accept.
+  void check_devices_accepted(const Plan& plan) const;
+  void note_failed(const Header& header, std::string_view request, const Error& error);
   // From here on cancel() finds the task. Errors: kCancelled when it has come before.
   void begin_run(const Header& header, std::uint64_t task);
   void note_uses(const Task& task, RunReply& reply);
@@ -132,6 +135,7 @@ class WorkerSession {
   Parts& parts_;
   const std::string driver_;
   const SessionId id_;
+  const std::string hex_;  // of id_
   const SessionId lanes_id_;
   const SessionId put_lane_id_;
   const Send send_;

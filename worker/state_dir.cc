@@ -59,8 +59,12 @@ std::uint64_t StateDir::next_epoch() {
     }
   }
   ++epoch;
+  replace(path, std::to_string(epoch) + "\n");
+  return epoch;
+}
+
+void StateDir::replace(const std::string& path, const std::string& text) const {
   const std::string fresh = path + ".new";
-  const std::string text = std::to_string(epoch) + "\n";
   {
     const Descriptor file{::open(fresh.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600)};
     if (file.fd < 0) fail("write", fresh);
@@ -72,7 +76,28 @@ std::uint64_t StateDir::next_epoch() {
   if (::rename(fresh.c_str(), path.c_str()) != 0) fail("replace", path);
   const Descriptor folder{::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (folder.fd < 0 || ::fsync(folder.fd) != 0) fail("sync", path_);
-  return epoch;
+}
+
+SigningKey StateDir::signing_key() {
+  const std::string path = path_ + "/signing.key";
+  if (!std::filesystem::exists(path)) {
+    std::error_code error;
+    if (std::filesystem::file_size(path_ + "/audit.log", error) > 0 && !error) {
+      throw Error(Code::kCorrupt, path + " is gone, and " + path_ +
+                                      "/audit.log was signed with it; restore it, or begin with a "
+                                      "new state_dir");
+    }
+    const SigningKey key = SigningKey::generate();
+    replace(path, key.secret().hex() + "\n");
+    return key;
+  }
+  std::string text = read_file(path);
+  if (text.ends_with('\n')) text.pop_back();
+  try {
+    return SigningKey(Digest::parse(text));
+  } catch (const Error&) {
+    throw Error(Code::kCorrupt, path + " does not hold a signing key; restore it");
+  }
 }
 
 }  // namespace curia

@@ -62,6 +62,8 @@ class Task {
   static void take_ranges(const External& external, const Dataset& dataset);
   void take_ranges(const External& external, const Object& object, ValuePtr& value) const;
   void preflight();
+  // For the audit log: the driver gave another party another program.
+  void note_different(const std::string& peer, const Digest& theirs) const;
   void take_inputs(const std::map<std::string, struct Preflight>& all);
   void join_devices(const std::map<std::string, struct Preflight>& all,
                     const std::map<std::string, Digest>& pair_secrets);

@@ -40,6 +40,7 @@ void Task::preflight() {
   mine.driver = info_.driver;
   mine.epoch = parts_.epoch;
   mine.nonce = random_digest();
+  if (parts_.audit != nullptr) mine.head = parts_.audit->head();
   for (std::uint32_t i = 0; i < plan_.outside.size(); ++i) {
     if (here(plan_.outside[i]))
       mine.inputs.push_back({i, lineages_[i], *labels_[i], instances_[i]});
@@ -58,7 +59,9 @@ void Task::preflight() {
     const Preflight& theirs = all[peer] =
         decode_preflight({reinterpret_cast<const char*>(message.body.data),
                           static_cast<std::size_t>(message.body.size)});
+    if (parts_.audit != nullptr) parts_.audit->saw(peer, theirs.head);
     if (theirs.program != plan_.digest) {
+      note_different(peer, theirs.program);
       throw Error(Code::kDenied, "the driver gave " + peer + " another program (" +
                                      theirs.program.hex().substr(0, 16) + ") than " + parts_.party +
                                      " (" + plan_.digest.hex().substr(0, 16) + ")");
@@ -77,6 +80,17 @@ void Task::preflight() {
   }
   instance_ = hasher.finish();
   join_devices(all, pair_secrets);
+}
+
+void Task::note_different(const std::string& peer, const Digest& theirs) const {
+  if (parts_.audit == nullptr) return;
+  AuditRecord record;
+  record.kind = AuditKind::kDifferentPrograms;
+  record.principal = info_.driver;
+  record.session = session_hex(info_.session);
+  record.task = info_.task;
+  record.fields = {{"program", plan_.digest.hex()}, {"peer", peer}, {"theirs", theirs.hex()}};
+  parts_.audit->note(std::move(record));
 }
 
 // Every holder states the inputs it holds; of a secret all members do, and the same.

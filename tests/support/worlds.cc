@@ -4,7 +4,7 @@
 
 #include "store/csv.h"
 #include "tests/support/process_cluster.h"
-#include "worker/config.h"
+#include "worker/policy_json.h"
 
 namespace curia {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "driver/cluster.h"
 #include "tests/support/process_cluster.h"
+#include "tests/system/audit_log.h"
 #include "tests/system/helpers.h"
 
 using namespace curia;
@@ -206,6 +207,15 @@ void check_absent(const std::string& bytes, const std::vector<std::string>& mark
   }
 }
 
+// All that the worker wrote into its log, which ends with it.
+std::string audit_bytes(ProcessCluster& cluster, const std::string& party) {
+  CHECK(cluster.stop(party) == 0);
+  std::ifstream in(audit_file(cluster, party), std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  cluster.start(party);
+  return bytes;
+}
+
 }  // namespace
 
 TEST_CASE("Canary: no byte of the rows reaches the driver before the fetch, and they do with it") {
@@ -232,6 +242,10 @@ TEST_CASE("Canary: no byte of the rows reaches the driver before the fetch, and 
     CHECK(log.size() > 50);
     check_absent(log, raw_marks());
     check_absent(log, spelled_marks());
+    const std::string audit = audit_bytes(cluster, party);
+    CHECK((contains(audit, "canary") || std::string(party) == "bob"));  // the dataset's name
+    check_absent(audit, raw_marks());
+    check_absent(audit, spelled_marks());
   }
 }
 
@@ -251,5 +265,7 @@ TEST_CASE("Canary: without a grant the fetch is refused and the rows stay where 
   for (const char* party : {"alice", "bob"}) {
     check_absent(cluster.log(party), raw_marks());
     check_absent(cluster.log(party), spelled_marks());
+    check_absent(audit_bytes(cluster, party), raw_marks());
+    check_absent(audit_bytes(cluster, party), spelled_marks());
   }
 }

@@ -5,6 +5,7 @@
 #include "protocol/uri.h"
 #include "tests/support/process_cluster.h"
 #include "tests/support/raw_driver.h"
+#include "tests/system/audit_log.h"
 #include "tests/system/helpers.h"
 
 using namespace curia;
@@ -244,6 +245,21 @@ TEST_CASE("Policy: parties that were given different programs notice before any 
   CHECK(error.code() == Code::kDenied);
   CHECK(contains(error.message(), "another program"));
   CHECK(stat(session, "alice", "data_bytes_to/bob") - granted < 1024);
+  // Both logs name the driver: who noticed says what it saw, and the other was told.
+  bool noticed = false;
+  for (const char* party : {"alice", "bob"}) {
+    REQUIRE(cluster.stop(party) == 0);
+    bool named = false;
+    for (const AuditRecord& record : audit_of(cluster, party)) {
+      if (record.principal != "dora") continue;
+      noticed = noticed || record.kind == AuditKind::kDifferentPrograms;
+      named = named || (record.kind == AuditKind::kRunFailed &&
+                        contains(std::string(record.field("why")), "another program"));
+    }
+    INFO(party);
+    CHECK(named);
+  }
+  CHECK(noticed);
 }
 
 TEST_CASE("Policy: more releases than fit into one question are asked for in several") {

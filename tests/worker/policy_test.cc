@@ -14,6 +14,13 @@ const Time kNow = parse_time("2026-06-01T12:00:00Z");
 const Digest kMean = sha256({});
 const Digest kOther = random_digest();
 
+std::string refusal(const std::vector<Grant>& grants, const std::string& party,
+                    const ReleaseQuestion& question, Time now) {
+  Policy policy;
+  policy.grants = grants;
+  return decide(policy, party, question, now, [](const Grant&) { return true; }).refused;
+}
+
 bool allowed(const std::vector<Grant>& grants, const ReleaseQuestion& question, Time now = kNow) {
   return refusal(grants, "alice", question, now).empty();
 }

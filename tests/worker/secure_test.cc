@@ -72,7 +72,11 @@ struct Rig {
 };
 
 std::string refused(const Grant& grant, ReleaseQuestion question) {
-  return refusal({grant}, "alice", question, std::chrono::system_clock::now());
+  Policy policy;
+  policy.grants = {grant};
+  return decide(policy, "alice", question, std::chrono::system_clock::now(),
+                [](const Grant&) { return true; })
+      .refused;
 }
 
 }  // namespace

@@ -58,7 +58,9 @@ TEST_CASE("Consent: names that are none are refused, and no reason breaks a line
   Parts parts;
   parts.party = "alice";
   const auto ask = [&](ConsentItem item) {
-    const ConsentReply reply = answer_consent(parts, {"dora", "", 1, {}, {std::move(item)}});
+    ConsentReply reply;
+    answer_consent(parts, "bob", {"dora", "", 1, {}, {std::move(item)}},
+                   [&reply](const ConsentReply& answer) { reply = answer; });
     REQUIRE(reply.allowed.size() == 1);
     CHECK(reply.allowed[0] == 0);
     for (const unsigned char c : reply.reasons[0]) CHECK((c >= 0x20 && c != 0x7F));

@@ -18,6 +18,9 @@ struct Simulation::State {
   std::map<std::string, std::unique_ptr<Node>> nodes;
   std::map<std::string, std::uint64_t> epochs;
   std::map<std::string, StoreKey> store_keys;
+  // Outlive their workers, as files do.
+  std::map<std::string, std::shared_ptr<AuditDisk>> audits;
+  std::map<std::string, SigningKey> signing_keys;
 
   void start(const std::string& party) {
     const SimulatedParty& config = parties.at(party);
@@ -30,7 +33,12 @@ struct Simulation::State {
           name,
           make_dataset(party, value, ranges == config.ranges.end() ? Ranges{} : ranges->second));
     }
-    options.grants = config.grants;
+    options.policy.grants = config.grants;
+    for (const std::string& driver : drivers) options.policy.drivers[driver] = "";
+    auto& audit = audits[party];
+    if (audit == nullptr) audit = memory_audit();
+    options.audit = audit;
+    options.signing_key = signing_keys.try_emplace(party, SigningKey::generate()).first->second;
     options.memory_quota_bytes = config.memory_quota_bytes;
     options.hidden_quota_bytes = config.hidden_quota_bytes;
     options.lease_ms = config.lease_ms;
@@ -41,7 +49,6 @@ struct Simulation::State {
                                        .key = store_keys.at(party)};
       std::filesystem::create_directories(config.fs_root);
     }
-    options.drivers = {drivers.begin(), drivers.end()};
     for (const auto& [peer, unused] : parties) {
       if (peer != party) options.peers[peer] = {"memory://" + peer, "", ""};
     }
@@ -86,6 +93,10 @@ void Simulation::kill(const std::string& party) {
 void Simulation::restart(const std::string& party) {
   state_->nodes.erase(party);
   state_->start(party);
+}
+
+std::shared_ptr<AuditDisk> Simulation::audit(const std::string& party) {
+  return state_->audits.at(party);
 }
 
 Parts& Simulation::parts(const std::string& party) { return state_->nodes.at(party)->parts(); }

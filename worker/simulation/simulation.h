@@ -17,6 +17,7 @@
 
 namespace curia {
 
+class AuditDisk;
 class Link;
 class Node;
 class MemoryNetwork;
@@ -49,6 +50,8 @@ class Simulation {
   void kill(const std::string& party);
   // And starts again, in the next epoch.
   void restart(const std::string& party);
+  // The party's audit log. REQUIRES: killed, since its worker writes it.
+  std::shared_ptr<AuditDisk> audit(const std::string& party);
   // A party's insides, for tests. REQUIRES: not killed.
   Parts& parts(const std::string& party);
 

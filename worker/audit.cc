@@ -1,0 +1,377 @@
+#include "worker/audit.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/audit_verify.h"
+
+namespace curia {
+namespace {
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+bool is_given(const AuditRecord& record) {
+  return record.kind == AuditKind::kConsent && record.field("answer") == "given";
+}
+
+// Could `record` be told by counting `last` once more?
+bool repeats(const AuditRecord& last, const AuditRecord& record) {
+  const bool next = record.task == 0 ? last.task == 0 : record.task == last.task + last.times;
+  return next && last.kind == record.kind && last.principal == record.principal &&
+         last.session == record.session && last.fields == record.fields;
+}
+
+}  // namespace
+
+Audit::Audit(AuditOptions options, std::shared_ptr<AuditDisk> disk, SigningKey key,
+             const std::function<void(const AuditRecord&)>& replay)
+    : options_(std::move(options)), disk_(std::move(disk)), key_(std::move(key)) {
+  open(replay);
+  AuditRecord start;
+  start.kind = AuditKind::kStart;
+  start.fields = {{"party", options_.party},
+                  {"key", key_.public_key().hex()},
+                  {"epoch", std::to_string(options_.epoch)}};
+  note(std::move(start));
+  thread_ = std::thread([this] { work(); });
+}
+
+Audit::~Audit() {
+  AuditRecord last;
+  last.kind = AuditKind::kStop;
+  note(std::move(last));
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
+  const AuditMark mark = disk_->mark();
+  const auto corrupt = [](const std::string& what) {
+    return Error(Code::kCorrupt,
+                 "the audit log is not as this worker wrote it: " + what +
+                     "; look at it with `curia audit verify`, and restore it, or begin with a new "
+                     "state_dir, which makes a new log and a new key");
+  };
+  std::int64_t good = 0;
+  std::string cut;
+  {
+    const auto in = disk_->read();
+    // Signatures are for those who do not trust this disk; here they would only take time.
+    const AuditReport report = verify_audit(*in, {}, key_.public_key(), {.signatures = false});
+    if (!report.problems.empty() && report.problems[0].record <= mark.records) {
+      throw corrupt(report.problems[0].text);
+    }
+    if (report.last < mark.records) {
+      throw corrupt("it ends with record " + std::to_string(report.last) + ", but record " +
+                    std::to_string(mark.records) + " was on the disk");
+    }
+    // What a crash cuts is the end: nothing that fits follows.
+    if (report.problems.size() == 1 && report.problems[0].record < report.last) {
+      throw corrupt(report.problems[0].text);
+    }
+    cut = report.problems.empty() ? "" : report.problems[0].text;
+  }
+  const auto in = disk_->read();
+  AuditReader reader(*in);
+  good = reader.end();
+  while (const auto frame = reader.next()) {
+    AuditRecord record;
+    try {
+      record = decode_audit(frame->bytes);
+    } catch (const Error&) {
+      break;
+    }
+    if (record.sequence != last_ + 1 || audit_hash(hash_, frame->bytes) != frame->hash) break;
+    const std::string key = key_.public_key().hex();
+    if (record.kind == AuditKind::kStart && record.field("key") != key) {
+      throw corrupt("record " + std::to_string(record.sequence) + " is of a worker with key " +
+                    std::string(record.field("key")) + ", this one's is " + key);
+    }
+    if (record.kind == AuditKind::kPeerHead) {
+      seen_[record.principal] = told_[record.principal] = peer_head_of(record);
+    }
+    if (is_given(record)) ++stats_.consents;
+    if (replay) replay(record);
+    last_ = record.sequence;
+    hash_ = frame->hash;
+    good = frame->end;
+  }
+  stats_.records = static_cast<std::int64_t>(last_);
+  if (disk_->size() > good) mend(good, cut);
+  if (disk_->size() == 0) disk_->append(kAuditMagic);
+  // What was read may still be in the system's memory only, and is relied on from here.
+  disk_->sync();
+  synced_ = last_;
+  if (last_ != 0) head_ = sign_head(key_, options_.party, last_, hash_);
+}
+
+void Audit::mend(std::int64_t from, const std::string& what) {
+  const std::int64_t bytes = disk_->size() - from;
+  disk_->truncate(from);
+  if (last_ == 0) return;
+  AuditRecord record;
+  record.kind = AuditKind::kMended;
+  record.fields = {{"bytes", std::to_string(bytes)}};
+  options_.log("audit log: " + std::to_string(bytes) + " bytes behind record " +
+               std::to_string(last_) + " were cut by a crash, and nothing was agreed to in them" +
+               (what.empty() ? "" : " (" + what + ")"));
+  note(std::move(record));
+}
+
+bool Audit::push(Waiting waiting) {
+  for (AuditRecord& record : waiting.records) record.time_ms = now_ms();
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting.done != nullptr && !deciding_) return false;
+    if (waiting.done == nullptr && std::ssize(queue_) >= kMaxAuditNotes) {
+      ++lost_;
+      return true;
+    }
+    wake = queue_.empty() || waiting.done != nullptr;
+    if (queue_.empty()) write_at_ = std::max(write_at_, Clock::now() + kAuditDelay);
+    if (waiting.done != nullptr) ++decisions_;
+    queue_.push_back(std::move(waiting));
+    if (std::ssize(queue_) == kMaxAuditNotes / 2) {
+      write_at_ = Clock::now();
+      wake = true;
+    }
+  }
+  if (wake) wake_.notify_one();
+  return true;
+}
+
+void Audit::note(AuditRecord record) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!queue_.empty() && queue_.back().done == nullptr && !queue_.back().records.empty() &&
+        queue_.back().program.empty() && repeats(queue_.back().records[0], record)) {
+      ++queue_.back().records[0].times;
+      return;
+    }
+  }
+  Waiting waiting;
+  waiting.records.push_back(std::move(record));
+  push(std::move(waiting));
+}
+
+void Audit::note_run(const std::string& driver, const std::string& session, const Digest& program,
+                     std::uint64_t task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!queue_.empty() && queue_.back().program == program) {
+      AuditRecord& last = queue_.back().records[0];
+      if (last.session == session && last.principal == driver && last.task + last.times == task) {
+        ++last.times;
+        return;
+      }
+    }
+  }
+  Waiting waiting;
+  waiting.program = program;
+  AuditRecord record;
+  record.kind = AuditKind::kRun;
+  record.principal = driver;
+  record.session = session;
+  record.task = task;
+  waiting.records.push_back(std::move(record));
+  push(std::move(waiting));
+}
+
+void Audit::decide(std::vector<AuditRecord> records, Done done) {
+  Waiting waiting;
+  waiting.records = std::move(records);
+  waiting.done = done;
+  if (push(std::move(waiting))) return;
+  const Error error(Code::kOverloaded, "the worker is stopping");
+  done(&error);
+}
+
+void Audit::stop_deciding() {
+  std::unique_lock lock(mutex_);
+  deciding_ = false;
+  wake_.notify_one();
+  idle_.wait(lock, [this] { return decisions_ == 0 && !busy_; });
+}
+
+AuditHead Audit::head() const {
+  const std::lock_guard lock(mutex_);
+  return head_;
+}
+
+AuditStats Audit::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+void Audit::saw(const std::string& peer, const AuditHead& head) {
+  if (head.sequence == 0) return;
+  {
+    const std::lock_guard lock(mutex_);
+    AuditHead& told = told_[peer];
+    if (told == head) return;
+    told = head;
+  }
+  Waiting waiting;
+  waiting.records.push_back(peer_head_record(peer, head));
+  waiting.seen = head;
+  push(std::move(waiting));
+}
+
+// On the audit's thread: verifying a signature takes longer than a task may be held up.
+void Audit::judge(Waiting& waiting) {
+  AuditRecord& record = waiting.records[0];
+  const AuditHead& head = *waiting.seen;
+  const auto known = seen_.find(record.principal);
+  std::string wrong;
+  if (!head.good(record.principal)) {
+    wrong = "its signature is not good";
+  } else if (known != seen_.end()) {
+    const AuditHead& before = known->second;
+    if (head.key != before.key) {
+      wrong = "it is signed with another key than record " + std::to_string(before.sequence);
+    } else if (head.sequence < before.sequence) {
+      wrong = "it told of record " + std::to_string(before.sequence) + " before";
+    } else if (head.sequence == before.sequence && head.hash != before.hash) {
+      wrong = "it told of another record " + std::to_string(before.sequence) + " before";
+    }
+  }
+  if (wrong.empty()) {
+    seen_[record.principal] = head;
+    return;
+  }
+  record.kind = AuditKind::kPeerHeadWrong;
+  record.fields.push_back({"why", wrong});
+  options_.log("audit log of " + record.principal + ": its head of record " +
+               std::to_string(head.sequence) + " is wrong: " + wrong);
+}
+
+void Audit::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    while (!stop_ && decisions_ == 0 && (queue_.empty() || Clock::now() < write_at_)) {
+      if (queue_.empty()) {
+        wake_.wait(lock);
+      } else {
+        wake_.wait_until(lock, write_at_);
+      }
+    }
+    if (queue_.empty() && stop_) return;
+    std::vector<Waiting> batch = std::exchange(queue_, {});
+    decisions_ = 0;
+    if (const auto lost = std::exchange(lost_, 0); lost != 0) {
+      Waiting note;
+      note.records.push_back({.time_ms = now_ms(), .kind = AuditKind::kLost, .times = lost});
+      batch.push_back(std::move(note));
+    }
+    busy_ = true;
+    const bool last = stop_;
+    lock.unlock();
+    write(batch, last);
+    lock.lock();
+    busy_ = false;
+    idle_.notify_all();
+    // What could not be written at the end is lost; nothing was agreed to in it.
+    if (stop_ && full_) return;
+  }
+}
+
+void Audit::add(std::string& bytes, AuditRecord record) {
+  record.sequence = ++last_;
+  const std::string body = encode_audit(record);
+  hash_ = audit_hash(hash_, body);
+  append_audit_frame(bytes, body, hash_);
+}
+
+void Audit::write(std::vector<Waiting>& batch, bool last_one) {
+  const std::uint64_t last = last_;
+  const Digest hash = hash_;
+  bool decides = false;
+  std::string bytes;
+  for (Waiting& waiting : batch) {
+    if (waiting.seen) judge(waiting);
+    waiting.seen.reset();
+    if (!waiting.program.empty()) {
+      waiting.records[0].fields = {{"program", waiting.program.hex()}};
+      waiting.program = {};
+    }
+    for (const AuditRecord& record : waiting.records) add(bytes, record);
+    decides = decides || waiting.done != nullptr;
+  }
+  std::optional<Error> failed;
+  const bool syncs = decides || last_one || last_ - synced_ >= kAuditSyncRecords;
+  AuditHead head;
+  try {
+    if (disk_->broken()) {
+      throw Error(Code::kFailed, "the disk of the audit log failed; restart the worker");
+    }
+    head = sign_head(key_, options_.party, last_, hash_);
+    add(bytes, {.time_ms = now_ms(),
+                .kind = AuditKind::kHead,
+                .fields = {{"signature", signature_hex(head.signature)}}});
+    disk_->append(bytes);
+    if (syncs) disk_->sync();
+  } catch (const Error& error) {
+    failed = error;
+    last_ = last;
+    hash_ = hash;
+  }
+  if (!failed && syncs) {
+    disk_->set_mark({last_});
+    synced_ = last_;
+  }
+  if (failed.has_value() != full_) {
+    full_ = failed.has_value();
+    options_.log(full_ ? "audit log: " + failed->message() + "; no consent is given until it can"
+                       : "audit log: written again");
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed) {
+      write_at_ = Clock::now() + kAuditRetry;
+    } else {
+      stats_.records = static_cast<std::int64_t>(last_);
+      if (syncs) {
+        ++stats_.syncs;
+        head_ = head;
+      }
+    }
+  }
+  settle(batch, failed ? &*failed : nullptr);
+}
+
+void Audit::settle(std::vector<Waiting>& batch, const Error* failed) {
+  std::int64_t given = 0;
+  for (const Waiting& waiting : batch) given += std::ranges::count_if(waiting.records, is_given);
+  if (failed == nullptr) {
+    const std::lock_guard lock(mutex_);
+    stats_.consents += given;
+  }
+  for (Waiting& waiting : batch) {
+    if (!waiting.done) continue;
+    try {
+      waiting.done(failed);
+    } catch (const std::exception&) {
+      // what() of a foreign exception might quote data. Who waits for this answer gets none.
+      options_.log("audit log: an answer could not be given");
+    }
+  }
+  if (failed != nullptr) put_back(batch);
+}
+
+void Audit::put_back(std::vector<Waiting>& batch) {
+  std::erase_if(batch, [](const Waiting& waiting) { return waiting.done != nullptr; });
+  const std::lock_guard lock(mutex_);
+  for (Waiting& waiting : queue_) batch.push_back(std::move(waiting));
+  queue_ = std::move(batch);
+}
+
+}  // namespace curia
