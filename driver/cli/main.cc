@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
   add_session(app, global);
   add_watch(app, global);
   add_doctor(app, global);
+  add_audit(app, global);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

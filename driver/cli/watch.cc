@@ -1,4 +1,6 @@
-// curia status, stats: what the workers do right now. No session is opened for it.
+// curia status, stats, grants: what the workers do and allow right now. No session is opened for
+// it.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "driver/cli/command.h"
@@ -89,6 +91,50 @@ void stats(const std::string& one, const Global& global) {
   print_table(rows);
 }
 
+std::string joined_or(const std::vector<std::string>& names, const char* none) {
+  return names.empty() ? none : joined(names);
+}
+
+std::string left(const GrantInfo& grant) {
+  if (grant.times == 0) return "any";
+  const std::uint64_t used = std::min(grant.used, grant.times);
+  return std::to_string(grant.times - used) + " of " + std::to_string(grant.times);
+}
+
+void grants(const std::string& one, const Global& global) {
+  const auto session = tool(global);
+  Json list = Json::array();
+  std::vector<std::vector<std::string>> rows = {
+      {"PARTY", "SOURCE", "TO", "AS", "BY PROGRAM", "LEFT", "UNTIL"}};
+  for (const std::string& party :
+       one.empty() ? session->parties() : std::vector<std::string>{one}) {
+    for (const GrantInfo& grant : session->grants(party)) {
+      std::vector<std::string> programs;
+      std::vector<std::string> shown;
+      for (const Digest& program : grant.programs) {
+        programs.push_back(program.hex());
+        shown.push_back(programs.back().substr(0, 16));
+      }
+      list.push_back({{"party", party},
+                      {"source", grant.source},
+                      {"to", grant.to},
+                      {"share_among", grant.members},
+                      {"protocol", grant.protocol},
+                      {"programs", programs},
+                      {"releases", grant.releases},
+                      {"until", grant.until},
+                      {"times", grant.times},
+                      {"used", grant.used}});
+      rows.push_back({party, grant.source,
+                      grant.members.empty() ? grant.to : "share: " + joined(grant.members),
+                      joined_or(grant.releases, "any"), joined_or(shown, "any"), left(grant),
+                      grant.until.empty() ? "-" : grant.until});
+    }
+  }
+  if (global.json) return Global::print({{"grants", list}});
+  print_table(rows);
+}
+
 }  // namespace
 
 void add_watch(CLI::App& app, Global& global) {
@@ -98,6 +144,10 @@ void add_watch(CLI::App& app, Global& global) {
   CLI::App* command = app.add_subcommand("stats", "the counters of a party, or of all");
   command->add_option("party", *party);
   command->callback([party, &global] { stats(*party, global); });
+  CLI::App* grants_command =
+      app.add_subcommand("grants", "the grants of a party, or of all, that name this driver");
+  grants_command->add_option("party", *party);
+  grants_command->callback([party, &global] { grants(*party, global); });
 }
 
 }  // namespace curia

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""`curia audit` and `curia grants` on the logs and workers of a small cluster."""
+import json
+import pathlib
+import unittest
+
+import support
+
+
+class Audit(support.CliTest):
+    def log(self, party):
+        return self.folder / f"c/{party}/state/audit.log"
+
+    def used(self):
+        """A cluster that ran something, and is down."""
+        self.up()
+        for _ in range(3):
+            self.run_curia(*self.on("run", "total.json", "--fetch", "total"))
+        self.error(*self.on("run", "total.json", "--fetch", "rows"), code=3)
+        self.run_curia("down", "c")
+
+    def test_show_and_verify(self):
+        self.used()
+        records = self.json("audit", "show", "c/alice/state")["records"]
+        self.assertEqual([r["record"] for r in records], list(range(1, len(records) + 1)))
+        self.assertEqual(records[0]["kind"], "start")
+        given = self.json("audit", "show", self.log("alice").as_posix(), "--kind", "consent", "--of", "dora")["records"]
+        self.assertTrue(any(["to", "bob"] in r["fields"] and ["answer", "given"] in r["fields"] for r in given))
+        self.assertTrue(any(["answer", "denied"] in r["fields"] for r in given))
+        text = self.out("audit", "show", "c/alice/state", "--kind", "consent", "--last", "1")
+        self.assertIn("source=x", text)
+        self.assertEqual(len(text.splitlines()), 1)
+        self.assertIn("no kind", self.error("audit", "show", "c/alice/state", "--kind", "x", code=2))
+
+        self.assertIn("good: ", self.out("audit", "verify", "c/alice/state"))
+        found = self.json("audit", "verify", "c/alice/state", "--peer", "c/bob/state")
+        self.assertTrue(found["good"], found)
+        self.assertGreater(found["seen_to"], 1)
+        self.assertEqual(found["party"], "alice")
+        heads = self.write("heads.json", self.out("audit", "heads", "c/bob/state"))
+        again = self.json("audit", "verify", "c/alice/state", "--peer", heads, "--key", found["key"])
+        self.assertEqual(again["seen_to"], found["seen_to"])
+        self.assertIn("none.log", self.error("audit", "verify", "none.log", code=2))
+        self.assertIn("total.json", self.error("audit", "verify", "total.json", code=2))
+
+    def test_a_log_that_was_changed_is_found(self):
+        self.used()
+        good = self.log("alice").read_bytes()
+        at = good.index(b"given")
+        self.log("alice").write_bytes(good[:at] + b"GIVEN" + good[at + 5:])
+        text = self.run_curia("audit", "verify", "c/alice/state", code=1).stdout
+        self.assertRegex(text, r"record \d+ \(consent, .*\) was edited")
+        self.assertIn("NOT good", text)
+        self.log("alice").write_bytes(good[:at - 100])
+        self.assertIn("it was cut", self.run_curia("audit", "verify", "c/alice/state", code=1).stdout)
+        found = self.json("audit", "verify", str(self.log("alice")), "--peer", "c/bob/state", code=1)
+        self.assertIn("cut off", found["problems"][0]["text"])
+
+    def test_a_driver_reads_the_grants_that_name_it(self):
+        self.up()
+        found = self.json(*self.on("grants"))["grants"]
+        self.assertEqual([(g["party"], g["source"], g["to"], g["releases"]) for g in found],
+                         [("alice", "x", "dora", ["total"])])
+        self.assertIn("alice  x       dora  total", self.out(*self.on("grants", "alice")))
+        config = json.loads((self.folder / "c/alice/worker.json").read_text())
+        self.assertEqual(len(config["grants"]), 2)
+        self.assertTrue(pathlib.Path(self.log("alice")).exists())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
