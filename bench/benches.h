@@ -14,7 +14,7 @@ namespace curia::bench {
 // Sizes of works by kind, for those that have other sizes than the published figures.
 using MpcSizes = std::map<std::string, std::vector<std::int64_t>>;
 
-std::vector<Figure> bench_runs(int runs);     // run_rtt, run_pipelined
+std::vector<Figure> bench_runs(int runs);     // run_rtt, run_pipelined, consent
 std::vector<Figure> bench_objects(int runs);  // objects
 std::vector<Figure> bench_bulk(int runs);     // put, fetch, transfer, memory
 std::vector<Figure> bench_local(int runs);    // local_add, local_matmul

@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <chrono>
 
 #include "bench/bare_zmq.h"
@@ -44,22 +48,63 @@ double run_rate(Session& session, const OneOp& op) {
   return kPipelinedRuns / seconds_since(start);
 }
 
+constexpr int kConsents = 300;
+
+// Appending as many bytes as the record of a consent takes, and syncing them, in `folder`.
+double append_and_sync(const std::string& folder) {
+  const std::string path = folder + "/bench.sync";
+  const int fd = ::open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) throw Error(Code::kFailed, "cannot make " + path);
+  std::array<char, 700> record{};
+  std::vector<double> times;
+  for (int i = 0; i < kConsents; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    if (::write(fd, record.data(), record.size()) < 0 || ::fdatasync(fd) != 0) break;
+    times.push_back(seconds_since(start));
+  }
+  ::close(fd);
+  ::unlink(path.c_str());
+  if (times.empty()) throw Error(Code::kFailed, "cannot write " + path);
+  return median(times);
+}
+
+// A small fetch to which the owner, at whose worker the value is, has to agree.
+double consent_seconds(Session& session) {
+  Program program("rows");
+  program.output("rows", program.dataset(session.dataset("alice", "x")));
+  const Ref ref = session.run(program)["rows"];
+  session.fetch(ref);
+  std::vector<double> times;
+  for (int i = 0; i < kConsents; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    session.fetch(ref);
+    times.push_back(seconds_since(start));
+  }
+  return median(times);
+}
+
 }  // namespace
 
 std::vector<Figure> bench_runs(int runs) {
-  std::vector<double> rtt, rtt_limit, rate, rate_limit;
+  std::vector<double> rtt, rtt_limit, rate, rate_limit, consent, consent_limit;
   for (int i = 0; i < runs; ++i) {
     rtt_limit.push_back(bare_echo_rtt_seconds());
     rate_limit.push_back(bare_echo_rate());
-    ProcessCluster cluster(std::map<std::string, ProcessParty>{{"alice", {}}});
+    ProcessParty alice;
+    alice.csv = {{"x", "v\n1\n2\n"}};
+    alice.grants = R"([{"source": "x", "to": "dora"}])";
+    ProcessCluster cluster(std::map<std::string, ProcessParty>{{"alice", alice}});
     Session session = cluster.connect();
     const OneOp op(session);
     session.wait();
     rtt.push_back(run_rtt(session, op));
     rate.push_back(run_rate(session, op));
+    consent.push_back(consent_seconds(session));
+    consent_limit.push_back(rtt_limit.back() + append_and_sync(cluster.folder()));
   }
   return {of_time("run_rtt", median(rtt), median(rtt_limit), 0.5),
-          of_rate("run_pipelined", "1/s", median(rate), median(rate_limit), 0.3)};
+          of_rate("run_pipelined", "1/s", median(rate), median(rate_limit), 0.3),
+          of_time("consent", median(consent), median(consent_limit), 0.5)};
 }
 
 std::vector<Figure> bench_objects(int runs) {

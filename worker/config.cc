@@ -73,8 +73,8 @@ std::pair<std::string, std::uint16_t> split_host_port(const std::string& text) {
 bool WorkerConfig::same_beside_policy(const WorkerConfig& other) const {
   const auto rest = [](const WorkerConfig& c) {
     return std::tie(c.party, c.control, c.data, c.key_file, c.parties, c.datasets,
-                    c.memory_quota_bytes, c.hidden_quota_bytes, c.lease_ms, c.state_dir,
-                    c.log_level, c.ready_file);
+                    c.memory_quota_bytes, c.hidden_quota_bytes, c.lease_ms, c.state_dir, c.fs_root,
+                    c.fs_quota_bytes, c.fs_hidden_quota_bytes, c.log_level, c.ready_file);
   };
   return rest(*this) == rest(other);
 }
