@@ -233,9 +233,12 @@ void ProcessCluster::start(const std::string& party) {
   const std::string config = config_file(party);
   const std::string out = folder_ + "/" + party + ".log";
   const auto files = static_cast<rlim_t>(parties_.at(party).max_files);
+  const auto bytes = static_cast<rlim_t>(parties_.at(party).max_file_bytes);
   const pid_t pid = forker_->fork([&] {
     const rlimit most{files, files};
     if (files != 0 && ::setrlimit(RLIMIT_NOFILE, &most) != 0) return;
+    const rlimit longest{bytes, bytes};
+    if (bytes != 0 && ::setrlimit(RLIMIT_FSIZE, &longest) != 0) return;
     const int fd = ::open(out.c_str(), O_CREAT | O_APPEND | O_WRONLY, 0600);
     ::dup2(fd, 1);
     ::dup2(fd, 2);
@@ -257,6 +260,10 @@ void ProcessCluster::start(const std::string& party) {
     }
     ::usleep(2000);
   }
+}
+
+void ProcessCluster::set_max_file_bytes(const std::string& party, std::int64_t bytes) {
+  parties_.at(party).max_file_bytes = bytes;
 }
 
 void ProcessCluster::set_grants(const std::string& party, const std::string& grants) {

@@ -23,6 +23,7 @@ struct ProcessParty {
   // Where the other parties look for it; a proxy may listen there at the same ports.
   std::string peer_host = "127.0.0.1";
   int max_files = 0;  // descriptors the worker may have open; 0: as many as this process
+  std::int64_t max_file_bytes = 0;  // that it may write into one file; 0: as many as this process
   std::map<std::string, std::string> extra;  // further fields: name -> JSON
 };
 
@@ -51,6 +52,8 @@ class ProcessCluster {
   void kill(const std::string& party);   // SIGKILL, and waits for it
   int stop(const std::string& party);    // SIGTERM, and waits; how it exited, -1: by a signal
   void start(const std::string& party);  // again, with the same configuration
+  // Of a party that is not running.
+  void set_max_file_bytes(const std::string& party, std::int64_t bytes);
   // Replaces the grants of a party that is not running.
   void set_grants(const std::string& party, const std::string& grants);
   std::string log(const std::string& party) const;  // all it printed so far

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "protocol/uri.h"
 #include "tests/support/process_cluster.h"
+#include "tests/support/raw_driver.h"
 #include "tests/system/audit_log.h"
 #include "tests/system/helpers.h"
 
@@ -143,6 +145,69 @@ TEST_CASE("Audit: a run without a release waits for no disk, a consent for one s
     CHECK(stat(session, "alice", "audit_syncs") == syncs + i);
   }
   CHECK(stat(session, "alice", "consents") == 5);
+}
+
+TEST_CASE("Audit: when its log cannot grow a party gives no consent, and all else goes on") {
+  auto parties = two_parties(R"([{"source": "x", "to": "dora"}])");
+  parties["alice"].max_file_bytes = 12'000;
+  ProcessCluster cluster(std::move(parties));
+  {
+    Session session = cluster.connect();
+    std::string refused;
+    for (int i = 0; i < 100 && refused.empty(); ++i) {
+      try {
+        take(session);
+      } catch (const Error& error) {
+        CHECK(error.code() == Code::kDenied);
+        refused = error.message();
+      }
+    }
+    CHECK(contains(refused, "alice gives no consent, because its audit log cannot be written"));
+    CHECK(contains(refused, "File too large"));
+    for (int i = 0; i < 3; ++i) {
+      check_works(session, "alice", "bob");
+      CHECK(error_of([&] { take(session); }).code() == Code::kDenied);
+    }
+  }
+  cluster.stop("alice");
+  CHECK(verify_log(cluster, "alice", {"bob"}).problems.empty());
+  cluster.set_max_file_bytes("alice", 0);
+  cluster.start("alice");
+  Session session = cluster.connect();
+  CHECK(take(session) == 10);
+  cluster.stop("alice");
+  const AuditReport report = verify_log(cluster, "alice", {"bob"});
+  CHECK(report.problems.empty());
+  CHECK(report.cut_bytes == 0);
+}
+
+TEST_CASE("Audit: what a hostile driver tries is in the log, with its name") {
+  ProcessCluster cluster(two_parties("[]"));
+  {
+    RawDriver raw(cluster.folder() + "/mallory.key", cluster.control_endpoint("alice"),
+                  cluster.public_key("alice"));
+    REQUIRE_FALSE(raw.hello().failed());
+    SessionId id{};
+    random_bytes(id);
+    REQUIRE_FALSE(raw.open(id).failed());
+    CHECK(raw.call(Kind::kFetch, encode(FetchRequest{Uri::fresh().str(), 0})).error().code() ==
+          Code::kNotFound);
+    CHECK(raw.call(static_cast<Kind>(999), "").error().code() == Code::kUnimplemented);
+    const ConsentRequest consent{"alice", "", 1, {}, {{"x", {}, "mallory", {}, "out"}}};
+    CHECK(raw.call(Kind::kConsent, encode(consent)).error().code() == Code::kDenied);
+    CHECK(raw.call(Kind::kFetch, "not a request").error().code() == Code::kInvalid);
+  }
+  cluster.stop("alice");
+  const std::vector<AuditRecord> records = audit_of(cluster, "alice");
+  const auto refused = [&](const std::string& request, const std::string& code) {
+    return has(records, AuditKind::kRefused, {{"request", request}, {"code", code}}, "mallory");
+  };
+  CHECK(refused("fetch", "NOT_FOUND"));
+  CHECK(refused("unknown", "UNIMPLEMENTED"));
+  CHECK(refused("consent", "DENIED"));
+  CHECK(refused("fetch", "INVALID"));
+  CHECK(
+      has(records, AuditKind::kRefused, {{"why", "mallory is not among the parties"}}, "mallory"));
 }
 
 TEST_CASE("Audit: parties hold each other's logs: one that is cut or written anew is found") {
