@@ -193,7 +193,7 @@ void FileBackend::remove(Index::iterator at) {
   objects_.erase(at);
 }
 
-std::optional<Object> FileBackend::read(const std::string& key, const Found& found) const {
+Object FileBackend::read(const std::string& key, const Found& found) const {
   const FileHandle folder = open_folder(key, false);
   const int opened =
       folder.open() ? disk_.open(folder.fd(), key.substr(key.rfind('/') + 1), O_RDONLY) : -ENOENT;
@@ -211,7 +211,7 @@ std::optional<Object> FileBackend::read(const std::string& key, const Found& fou
                                     std::to_string(found.version) +
                                     "; restore it or remove the object");
   }
-  return Object{std::move(object.value), found.meta, found.version, found.charge};
+  return {std::move(object.value), found.meta, found.version, found.charge};
 }
 
 std::optional<Object> FileBackend::get(const std::string& key) const {
@@ -229,11 +229,11 @@ std::optional<Object> FileBackend::get(const std::string& key) const {
       return Object{std::move(mapped), found.meta, found.version, found.charge};
     }
     try {
-      std::optional<Object> object = read(key, found);
+      Object object = read(key, found);
       const std::lock_guard lock(mutex_);
       const auto at = objects_.find(key);
       if (at != objects_.end() && at->second.sequence == found.sequence) {
-        at->second.mapped = object->value;
+        at->second.mapped = object.value;
       }
       return object;
     } catch (const Error&) {

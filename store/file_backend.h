@@ -91,8 +91,8 @@ class FileBackend : public Backend {
   // Writes and moves in the file of an object. moved: whether it is in its place, also where an
   // error is thrown then.
   void store_file(ObjectRecord& record, const Value& value, bool replaces, bool& moved);
-  // The object of this sequence; none where its file is another.
-  std::optional<Object> read(const std::string& key, const Found& found) const;
+  // Maps the file of an object and checks it. Errors: kCorrupt, also where it is of another put.
+  Object read(const std::string& key, const Found& found) const;
 
   // REQUIRES for these: mutex_ held.
   void insert(const std::string& key, Found found);

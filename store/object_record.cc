@@ -8,6 +8,7 @@ namespace curia {
 namespace {
 
 constexpr std::uint16_t kRecordFormat = 1;
+constexpr char kDigits[] = "0123456789abcdef";
 
 struct StoredError {
   std::uint8_t code = 0;  // 0: none
@@ -47,7 +48,6 @@ int digit_of(char c) {
 }  // namespace
 
 std::string hex_of(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
   text.reserve(bytes.size() * 2);
   for (const char byte : bytes) {

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 #include <sys/mman.h>
 
-#include <cstring>
+#include <algorithm>
 #include <fstream>
 
 #include "protocol/value_bytes.h"
@@ -117,8 +117,8 @@ TEST_CASE("Arrow: over 2 GiB, in rows, in one row and in a column") {
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     REQUIRE(data != MAP_FAILED);
     auto* begin = static_cast<std::uint8_t*>(data);
-    std::memcpy(begin, ends.data(), ends.size());
-    std::memcpy(begin + image.bytes, tail.data(), tail.size());
+    std::copy(ends.begin(), ends.end(), begin);
+    std::copy(tail.begin(), tail.end(), begin + image.bytes);
     const Slice file(nullptr, begin, static_cast<std::int64_t>(size));
     const Value back = arrow_value(file, footer_of(file), Value(tensor).type(), {});
     CHECK(back.tensor().data.data == begin + image.pieces[0].size);

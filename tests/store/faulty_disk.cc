@@ -25,6 +25,13 @@ std::uint64_t inode_of(int file) {
   return info.st_ino;
 }
 
+// What has its place on the disk already.
+std::int64_t reserved_bytes(int file) {
+  struct stat info {};
+  ::fstat(file, &info);
+  return info.st_blocks * 512;
+}
+
 bool read_file(const std::string& path, std::string& content) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return false;
@@ -48,17 +55,19 @@ void FaultyDisk::arm(int step, Fault fault) {
   changes_.clear();
 }
 
-int FaultyDisk::step(bool is_write) {
+int FaultyDisk::step(Takes takes, bool fits) {
   if (off_) throw PowerCut();
   cut_after_ = half_ = false;
-  if (++steps_ != at_) return 0;
+  ++steps_;
+  if (fault_ == Fault::kFull && at_ > 0 && steps_ >= at_) {
+    return takes == Takes::kNothing || fits ? 0 : -ENOSPC;
+  }
+  if (steps_ != at_) return 0;
   switch (fault_) {
     case Fault::kIo:
       return -EIO;
-    case Fault::kFull:
-      return -ENOSPC;
     case Fault::kShort:
-      half_ = is_write;
+      half_ = takes == Takes::kWrite;
       return 0;
     case Fault::kCutBefore:
       off_ = true;
@@ -66,6 +75,7 @@ int FaultyDisk::step(bool is_write) {
     case Fault::kCutAfter:
       cut_after_ = true;
       return 0;
+    case Fault::kFull:
     case Fault::kNone:
       return 0;
   }
@@ -90,7 +100,7 @@ void FaultyDisk::forget(std::uint64_t inode, bool contents) {
 
 int FaultyDisk::open(int folder, const std::string& path, int flags) {
   if ((flags & O_CREAT) == 0) return disk_.open(folder, path, flags);
-  if (const int error = step(); error < 0) return error;
+  if (const int error = step(Takes::kSpace); error < 0) return error;
   return then([&] {
     const std::string full = path_in(folder, path);
     if (!std::filesystem::exists(full)) {
@@ -105,7 +115,10 @@ int FaultyDisk::open(int folder, const std::string& path, int flags) {
 }
 
 std::int64_t FaultyDisk::write(int file, const iovec* pieces, int count, std::int64_t offset) {
-  if (const int error = step(true); error < 0) return error;
+  std::int64_t bytes = 0;
+  for (int i = 0; i < count; ++i) bytes += static_cast<std::int64_t>(pieces[i].iov_len);
+  const bool fits = offset + bytes <= reserved_bytes(file);
+  if (const int error = step(Takes::kWrite, fits); error < 0) return error;
   return then([&]() -> std::int64_t {
     Change change{Change::Kind::kWrite, path_of(file), "", true, "", inode_of(file)};
     read_file(change.path, change.content);
@@ -122,7 +135,7 @@ std::int64_t FaultyDisk::read(int file, void* to, std::int64_t bytes, std::int64
 }
 
 int FaultyDisk::reserve(int file, std::int64_t offset, std::int64_t bytes) {
-  if (const int error = step(); error < 0) return error;
+  if (const int error = step(Takes::kSpace); error < 0) return error;
   return then([&] { return disk_.reserve(file, offset, bytes); });
 }
 
@@ -131,7 +144,7 @@ void FaultyDisk::begin_sync(int file, std::int64_t offset, std::int64_t bytes) {
 }
 
 int FaultyDisk::sync_data(int file) {
-  if (const int error = step(); error < 0) return error;
+  if (const int error = step(Takes::kNothing); error < 0) return error;
   return then([&] {
     forget(inode_of(file), true);
     return disk_.sync_data(file);
@@ -139,7 +152,7 @@ int FaultyDisk::sync_data(int file) {
 }
 
 int FaultyDisk::sync_folder(int file) {
-  if (const int error = step(); error < 0) return error;
+  if (const int error = step(Takes::kNothing); error < 0) return error;
   return then([&] {
     forget(inode_of(file), false);
     return disk_.sync_folder(file);
@@ -147,7 +160,7 @@ int FaultyDisk::sync_folder(int file) {
 }
 
 int FaultyDisk::make_folder(int parent, const std::string& name) {
-  if (const int error = step(); error < 0) return error;
+  if (const int error = step(Takes::kSpace); error < 0) return error;
   return then([&] {
     const int made = disk_.make_folder(parent, name);
     if (made >= 0) {
@@ -159,7 +172,7 @@ int FaultyDisk::make_folder(int parent, const std::string& name) {
 
 int FaultyDisk::rename(int from, const std::string& name, int to, const std::string& new_name,
                        bool replace) {
-  if (const int error = step(); error < 0) return error;
+  if (const int error = step(Takes::kNothing); error < 0) return error;
   return then([&] {
     Change change{Change::Kind::kRename, path_in(to, new_name), path_in(from, name), false, "",
                   inode_of(to)};
@@ -179,7 +192,7 @@ int FaultyDisk::rename(int from, const std::string& name, int to, const std::str
 }
 
 int FaultyDisk::unlink(int folder, const std::string& name) {
-  if (const int error = step(); error < 0) return error;
+  if (const int error = step(Takes::kNothing); error < 0) return error;
   return then([&] {
     Change change{Change::Kind::kUnlink, path_in(folder, name), "", true, "", inode_of(folder)};
     read_file(change.path, change.content);

@@ -17,7 +17,7 @@ struct PowerCut {};
 enum class Fault {
   kNone,
   kIo,         // EIO
-  kFull,       // ENOSPC
+  kFull,       // ENOSPC, from this step on, for all that takes more space
   kShort,      // writes half of what it was given; other steps are done as they are
   kCutBefore,  // the power goes before the step is done
   kCutAfter,
@@ -55,7 +55,8 @@ class FaultyDisk : public Disk {
   };
 
   // 0: go on; else minus an errno to return. cut_after_ is set where the power goes afterwards.
-  int step(bool is_write = false);
+  enum class Takes { kNothing, kSpace, kWrite };
+  int step(Takes takes, bool fits = false);
   template <class Work>
   auto then(const Work& work);
   void note(Change change) { changes_.push_back(std::move(change)); }
