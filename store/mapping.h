@@ -1,7 +1,7 @@
 // Files mapped into memory for reading, and what happens when the file goes away under them.
 //
 // A page that cannot be read any more (the file was cut, the disk failed) raises SIGBUS, which
-// would end the process. The handler puts an empty page in its place, notes that the mapping is
+// would end the process. The handler puts empty memory in the mapping's place, notes that it is
 // broken, and the one who was reading goes on; whoever uses a mapping asks faulted() afterwards and
 // before he passes on what he read. Signal handlers belong to the process, and so does the list of
 // mappings that ours looks through; a fault elsewhere goes to the handler there was before.
