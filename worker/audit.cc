@@ -14,6 +14,13 @@ std::int64_t now_ms() {
       .count();
 }
 
+Error changed(const std::string& what) {
+  return {Code::kCorrupt,
+          "the audit log is not as this worker wrote it: " + what +
+              "; look at it with `curia audit verify`, and restore it, or begin with a new "
+              "state_dir, which makes a new log and a new key"};
+}
+
 bool is_given(const AuditRecord& record) {
   return record.kind == AuditKind::kConsent && record.field("answer") == "given";
 }
@@ -54,54 +61,31 @@ Audit::~Audit() {
 
 void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
   const AuditMark mark = disk_->mark();
-  const auto corrupt = [](const std::string& what) {
-    return Error(Code::kCorrupt,
-                 "the audit log is not as this worker wrote it: " + what +
-                     "; look at it with `curia audit verify`, and restore it, or begin with a new "
-                     "state_dir, which makes a new log and a new key");
-  };
   std::int64_t good = 0;
   std::string cut;
   {
     const auto in = disk_->read();
     // Signatures are for those who do not trust this disk; here they would only take time.
     const AuditReport report = verify_audit(*in, {}, key_.public_key(), {.signatures = false});
-    if (!report.problems.empty() && report.problems[0].record <= mark.records) {
-      throw corrupt(report.problems[0].text);
-    }
     if (report.last < mark.records) {
-      throw corrupt("it ends with record " + std::to_string(report.last) + ", but record " +
+      throw changed("it ends with record " + std::to_string(report.last) + ", but record " +
                     std::to_string(mark.records) + " was on the disk");
     }
-    // What a crash cuts is the end: nothing that fits follows.
-    if (report.problems.size() == 1 && report.problems[0].record < report.last) {
-      throw corrupt(report.problems[0].text);
+    if (!report.problems.empty()) {
+      // A crash can cut or spoil the end behind the mark, and nothing else.
+      const AuditProblem& first = report.problems[0];
+      if (first.record <= mark.records || first.record < report.last ||
+          report.problems.size() > 1) {
+        throw changed(first.text);
+      }
+      cut = first.text;
     }
-    cut = report.problems.empty() ? "" : report.problems[0].text;
   }
   const auto in = disk_->read();
   AuditReader reader(*in);
   good = reader.end();
   while (const auto frame = reader.next()) {
-    AuditRecord record;
-    try {
-      record = decode_audit(frame->bytes);
-    } catch (const Error&) {
-      break;
-    }
-    if (record.sequence != last_ + 1 || audit_hash(hash_, frame->bytes) != frame->hash) break;
-    const std::string key = key_.public_key().hex();
-    if (record.kind == AuditKind::kStart && record.field("key") != key) {
-      throw corrupt("record " + std::to_string(record.sequence) + " is of a worker with key " +
-                    std::string(record.field("key")) + ", this one's is " + key);
-    }
-    if (record.kind == AuditKind::kPeerHead) {
-      seen_[record.principal] = told_[record.principal] = peer_head_of(record);
-    }
-    if (is_given(record)) ++stats_.consents;
-    if (replay) replay(record);
-    last_ = record.sequence;
-    hash_ = frame->hash;
+    if (!take(*frame, replay)) break;
     good = frame->end;
   }
   stats_.records = static_cast<std::int64_t>(last_);
@@ -111,6 +95,30 @@ void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
   disk_->sync();
   synced_ = last_;
   if (last_ != 0) head_ = sign_head(key_, options_.party, last_, hash_);
+}
+
+bool Audit::take(const AuditReader::Frame& frame,
+                 const std::function<void(const AuditRecord&)>& replay) {
+  AuditRecord record;
+  try {
+    record = decode_audit(frame.bytes);
+  } catch (const Error&) {
+    return false;
+  }
+  if (record.sequence != last_ + 1 || audit_hash(hash_, frame.bytes) != frame.hash) return false;
+  const std::string key = key_.public_key().hex();
+  if (record.kind == AuditKind::kStart && record.field("key") != key) {
+    throw changed("record " + std::to_string(record.sequence) + " is of a worker with key " +
+                  std::string(record.field("key")) + ", this one's is " + key);
+  }
+  if (record.kind == AuditKind::kPeerHead) {
+    seen_[record.principal] = told_[record.principal] = peer_head_of(record);
+  }
+  if (is_given(record)) ++stats_.consents;
+  if (replay) replay(record);
+  last_ = record.sequence;
+  hash_ = frame.hash;
+  return true;
 }
 
 void Audit::mend(std::int64_t from, const std::string& what) {
@@ -126,7 +134,7 @@ void Audit::mend(std::int64_t from, const std::string& what) {
   note(std::move(record));
 }
 
-bool Audit::push(Waiting waiting) {
+bool Audit::push(Waiting&& waiting) {
   for (AuditRecord& record : waiting.records) record.time_ms = now_ms();
   bool wake = false;
   {
@@ -189,10 +197,10 @@ void Audit::note_run(const std::string& driver, const std::string& session, cons
 void Audit::decide(std::vector<AuditRecord> records, Done done) {
   Waiting waiting;
   waiting.records = std::move(records);
-  waiting.done = done;
-  if (push(std::move(waiting))) return;
+  waiting.done = std::move(done);
+  if (push(std::move(waiting))) return;  // else nothing of it was taken
   const Error error(Code::kOverloaded, "the worker is stopping");
-  done(&error);
+  waiting.done(&error);
 }
 
 void Audit::stop_deciding() {
@@ -227,9 +235,7 @@ void Audit::saw(const std::string& peer, const AuditHead& head) {
 }
 
 // On the audit's thread: verifying a signature takes longer than a task may be held up.
-void Audit::judge(Waiting& waiting) {
-  AuditRecord& record = waiting.records[0];
-  const AuditHead& head = *waiting.seen;
+void Audit::judge(AuditRecord& record, const AuditHead& head) {
   const auto known = seen_.find(record.principal);
   std::string wrong;
   if (!head.good(record.principal)) {
@@ -297,7 +303,7 @@ void Audit::write(std::vector<Waiting>& batch, bool last_one) {
   bool decides = false;
   std::string bytes;
   for (Waiting& waiting : batch) {
-    if (waiting.seen) judge(waiting);
+    if (waiting.seen) judge(waiting.records[0], *waiting.seen);
     waiting.seen.reset();
     if (!waiting.program.empty()) {
       waiting.records[0].fields = {{"program", waiting.program.hex()}};

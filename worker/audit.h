@@ -90,14 +90,16 @@ class Audit {
   };
 
   void open(const std::function<void(const AuditRecord&)>& replay);
+  // One record of the log at start; false when it does not fit.
+  bool take(const AuditReader::Frame& frame, const std::function<void(const AuditRecord&)>& replay);
   void mend(std::int64_t from, const std::string& what);
   // False for a decision after stop_deciding().
-  bool push(Waiting waiting);
+  bool push(Waiting&& waiting);
   void work();
   void write(std::vector<Waiting>& batch, bool last_one);
   void settle(std::vector<Waiting>& batch, const Error* failed);
   void add(std::string& bytes, AuditRecord record);
-  void judge(Waiting& waiting);
+  void judge(AuditRecord& record, const AuditHead& head);
   void put_back(std::vector<Waiting>& batch);
 
   const AuditOptions options_;

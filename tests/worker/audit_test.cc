@@ -186,6 +186,11 @@ TEST_CASE("Audit: a worker does not start on a log that was edited, or signed wi
   edited[at] = 'G';
   CHECK_THROWS_WITH_AS(TestOwner(std::make_shared<TestDisk>(edited, disk->mark())),
                        doctest::Contains("was edited"), Error);
+  // Also where the mark is gone, and however many were edited.
+  std::string twice = edited;
+  twice[twice.find("alice")] = 'A';
+  CHECK_THROWS_WITH_AS(TestOwner(std::make_shared<TestDisk>(twice)),
+                       doctest::Contains("was edited"), Error);
   CHECK_THROWS_WITH_AS(TestOwner(std::make_shared<TestDisk>(edited)),
                        doctest::Contains("was edited"), Error);
   CHECK_THROWS_WITH_AS(Audit({.party = "alice"}, disk, SigningKey::generate()),
