@@ -285,8 +285,9 @@ void Audit::work() {
     lock.lock();
     busy_ = false;
     idle_.notify_all();
-    // What could not be written at the end is lost; nothing was agreed to in it.
-    if (stop_ && full_) return;
+    // What could not be written at the end is lost; nothing was agreed to in it. A try that began
+    // before the end was not the last.
+    if (last && full_) return;
   }
 }
 
