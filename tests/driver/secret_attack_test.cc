@@ -303,47 +303,62 @@ TEST_CASE("Secret attack: shares are used by the members they were made for only
         }).code() == Code::kInvalid);
 }
 
-TEST_CASE("Secret attack: no share and no mask is ever seen twice, also after an aborted run") {
+TEST_CASE("Secret attack: no share and no mask is seen twice, also after aborts and restarts") {
   Simulation cluster(four_parties({"dora", "carol"}), {"dora"});
-  Session session(cluster.wiring("dora"), {});
   std::set<std::string> seen;
   std::size_t parts = 0;
-  std::vector<Ref> kept;
-  for (int run = 0; run < 8; ++run) {
-    Program program("again");
-    const Device abc = program.device("abc", kMembers);
-    const Array a = secret_of(program, abc, "alice");
-    program.output("shared", a);
-    program.output("dans", secret_of(program, abc, "dan"));
-    program.output("product", a * a);
-    for (const auto& [name, ref] : session.run(program)) kept.push_back(ref);
-    session.wait();
-    if (run % 2 == 0) continue;
-    // A run that fails after the members have shared and multiplied: what alice is to share next
-    // cannot be computed, since two columns turn out to have different lengths.
-    Program failing("again");
-    const Device same = failing.device("abc", kMembers);
-    const Array b = secret_of(failing, same, "alice");
-    failing.output("product", b * b);
-    const Array rows = failing.dataset({"x", parse_type("table[4]{v:f64} @alice")});
-    const Array v = rows.column("v");
-    const Array lengths = rows.filter(v > 0).column("v") + rows.filter(v > 1).column("v");
-    failing.output("wrong", sum(lengths).to(same));
-    session.run(failing);
-    CHECK_THROWS_AS(session.wait(), Error);
-  }
-  for (const Ref& ref : kept) {
-    for (const std::string& member : kMembers) {
-      const auto object = cluster.parts(member).store->get(ref.uri());
-      REQUIRE(object);
-      const Share& share = object->value->share();
-      // One part at a time: the other holder of it has the same bytes. A member that shares a value
-      // of its own leaves the part that it does not hold at zero.
-      const std::string part(reinterpret_cast<const char*>(share.first.data), 32);
-      if (part == std::string(32, '\0')) continue;
-      CHECK(seen.insert(part).second);
-      ++parts;
+  std::size_t values = 0;
+  // The same program on the same data, and runs between that fail after the members have shared and
+  // multiplied: what alice is to share next cannot be computed, since two columns turn out to have
+  // different lengths.
+  const auto run_again = [&](Session& session) {
+    std::vector<Ref> kept;
+    for (int run = 0; run < 8; ++run) {
+      Program program("again");
+      const Device abc = program.device("abc", kMembers);
+      const Array a = secret_of(program, abc, "alice");
+      program.output("shared", a);
+      program.output("dans", secret_of(program, abc, "dan"));
+      program.output("product", a * a);
+      for (const auto& [name, ref] : session.run(program)) kept.push_back(ref);
+      session.wait();
+      if (run % 2 == 0) continue;
+      Program failing("again");
+      const Device same = failing.device("abc", kMembers);
+      const Array b = secret_of(failing, same, "alice");
+      failing.output("product", b * b);
+      const Array rows = failing.dataset({"x", parse_type("table[4]{v:f64} @alice")});
+      const Array v = rows.column("v");
+      const Array lengths = rows.filter(v > 0).column("v") + rows.filter(v > 1).column("v");
+      failing.output("wrong", sum(lengths).to(same));
+      session.run(failing);
+      CHECK_THROWS_AS(session.wait(), Error);
     }
+    for (const Ref& ref : kept) {
+      for (const std::string& member : kMembers) {
+        const auto object = cluster.parts(member).store->get(ref.uri());
+        REQUIRE(object);
+        const Share& share = object->value->share();
+        // One part at a time: the other holder of it has the same bytes. A member that shares a
+        // value of its own leaves the part that it does not hold at zero.
+        const std::string part(reinterpret_cast<const char*>(share.first.data), 32);
+        if (part == std::string(32, '\0')) continue;
+        CHECK(seen.insert(part).second);
+        ++parts;
+      }
+    }
+    values += kept.size();
+  };
+  {
+    Session session(cluster.wiring("dora"), {});
+    run_again(session);
   }
-  CHECK(parts >= kept.size() * 2);
+  for (const std::vector<std::string>& crash :
+       {std::vector<std::string>{"bob"}, std::vector<std::string>{"alice", "carol"}, kMembers}) {
+    for (const std::string& member : crash) cluster.kill(member);
+    for (const std::string& member : crash) cluster.restart(member);
+    Session session(cluster.wiring("dora"), {});
+    run_again(session);
+  }
+  CHECK(parts >= values * 2);
 }
