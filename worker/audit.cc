@@ -61,7 +61,6 @@ Audit::~Audit() {
 
 void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
   const AuditMark mark = disk_->mark();
-  std::int64_t good = 0;
   std::string cut;
   {
     const auto in = disk_->read();
@@ -82,12 +81,7 @@ void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
     }
   }
   const auto in = disk_->read();
-  AuditReader reader(*in);
-  good = reader.end();
-  while (const auto frame = reader.next()) {
-    if (!take(*frame, replay)) break;
-    good = frame->end;
-  }
+  const std::int64_t good = take_all(*in, replay);
   stats_.records = static_cast<std::int64_t>(last_);
   if (disk_->size() > good) mend(good, cut);
   if (disk_->size() == 0) disk_->append(kAuditMagic);
@@ -95,6 +89,16 @@ void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
   disk_->sync();
   synced_ = last_;
   if (last_ != 0) head_ = sign_head(key_, options_.party, last_, hash_);
+}
+
+std::int64_t Audit::take_all(std::istream& log,
+                             const std::function<void(const AuditRecord&)>& replay) {
+  AuditReader reader(log);
+  for (;;) {
+    const std::int64_t good = reader.end();
+    const std::optional<AuditReader::Frame> frame = reader.next();
+    if (!frame || !take(*frame, replay)) return good;
+  }
 }
 
 bool Audit::take(const AuditReader::Frame& frame,
@@ -134,7 +138,7 @@ void Audit::mend(std::int64_t from, const std::string& what) {
   note(std::move(record));
 }
 
-bool Audit::push(Waiting&& waiting) {
+bool Audit::push(Waiting& waiting) {
   for (AuditRecord& record : waiting.records) record.time_ms = now_ms();
   bool wake = false;
   {
@@ -168,7 +172,7 @@ void Audit::note(AuditRecord record) {
   }
   Waiting waiting;
   waiting.records.push_back(std::move(record));
-  push(std::move(waiting));
+  push(waiting);
 }
 
 void Audit::note_run(const std::string& driver, const std::string& session, const Digest& program,
@@ -191,14 +195,14 @@ void Audit::note_run(const std::string& driver, const std::string& session, cons
   record.session = session;
   record.task = task;
   waiting.records.push_back(std::move(record));
-  push(std::move(waiting));
+  push(waiting);
 }
 
 void Audit::decide(std::vector<AuditRecord> records, Done done) {
   Waiting waiting;
   waiting.records = std::move(records);
   waiting.done = std::move(done);
-  if (push(std::move(waiting))) return;  // else nothing of it was taken
+  if (push(waiting)) return;  // else nothing of it was taken
   const Error error(Code::kOverloaded, "the worker is stopping");
   waiting.done(&error);
 }
@@ -231,7 +235,7 @@ void Audit::saw(const std::string& peer, const AuditHead& head) {
   Waiting waiting;
   waiting.records.push_back(peer_head_record(peer, head));
   waiting.seen = head;
-  push(std::move(waiting));
+  push(waiting);
 }
 
 // On the audit's thread: verifying a signature takes longer than a task may be held up.

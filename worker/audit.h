@@ -90,11 +90,14 @@ class Audit {
   };
 
   void open(const std::function<void(const AuditRecord&)>& replay);
+  // Returns up to where the log is good.
+  std::int64_t take_all(std::istream& log, const std::function<void(const AuditRecord&)>& replay);
   // One record of the log at start; false when it does not fit.
   bool take(const AuditReader::Frame& frame, const std::function<void(const AuditRecord&)>& replay);
   void mend(std::int64_t from, const std::string& what);
   // False for a decision after stop_deciding().
-  bool push(Waiting&& waiting);
+  // Takes what it is given, but for that.
+  bool push(Waiting& waiting);
   void work();
   void write(std::vector<Waiting>& batch, bool last_one);
   void settle(std::vector<Waiting>& batch, const Error* failed);
