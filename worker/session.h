@@ -108,6 +108,8 @@ class WorkerSession {
   void check_room(const PrepareRequest& request) const;  // for one more program
   std::string run(const Header& header, std::string_view metadata);
   // Before anything moves. Errors: kInvalid for results that could not be stored by these names.
+  static Error replaced();
+  static void check_is_mem(const Uri& uri);
   void check_outputs(const Plan& plan, const RunRequest& request) const;
   // Errors: kDenied for a secure device with this party that its policy does not accept.
   void check_devices_accepted(const Plan& plan) const;

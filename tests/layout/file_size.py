@@ -7,7 +7,6 @@ MOST = 400
 ROOMS = ("protocol", "store", "worker", "driver", "tests", "examples", "bench")
 REASONS = {
     "protocol/verify.cc": "one walk over a graph, whose state all its steps share",
-    "worker/session.cc": "one thread's whole life: splitting it would spread one lock over files",
 }
 
 
