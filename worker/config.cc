@@ -10,6 +10,8 @@
 namespace curia {
 namespace {
 
+constexpr std::int64_t kMostMib = std::int64_t{1} << 40;  // of a disk
+
 DatasetConfig read_dataset(Fields fields, const std::string& path) {
   DatasetConfig dataset;
   dataset.csv = beside(path, fields.text("csv"));
@@ -30,7 +32,7 @@ DatasetConfig read_dataset(Fields fields, const std::string& path) {
 }
 
 std::string checked_address(Fields& fields, const std::string& name) {
-  const std::string text = fields.text(name);
+  std::string text = fields.text(name);
   try {
     split_host_port(text);
   } catch (const Error& error) {
@@ -116,7 +118,6 @@ WorkerConfig read_worker_config(const std::string& path) {
       fields.fail(quota, "it limits the objects beneath fs_root, which is not set");
     }
   }
-  constexpr std::int64_t kMostMib = std::int64_t{1} << 40;
   config.fs_quota_bytes = fields.number_or("fs_quota_mib", 0, 0, kMostMib) << 20;
   config.fs_hidden_quota_bytes =
       fields.number_or("fs_hidden_quota_mib", config.fs_quota_bytes >> 22, 0, kMostMib) << 20;

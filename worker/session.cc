@@ -12,9 +12,9 @@ constexpr std::size_t kFlushBytes = 32 << 10;
 // The digest of a RunRequest, without the rest.
 Digest decode_digest(std::string_view metadata) {
   Digest digest;
-  constexpr std::size_t kOffset = sizeof(RunRequest::task);
-  if (metadata.size() >= kOffset + digest.bytes.size()) {
-    std::copy_n(metadata.data() + kOffset, digest.bytes.size(),
+  const std::size_t offset = sizeof(RunRequest::task);
+  if (metadata.size() >= offset + digest.bytes.size()) {
+    std::copy_n(metadata.data() + offset, digest.bytes.size(),
                 reinterpret_cast<char*>(digest.bytes.data()));
   }
   return digest;

@@ -2,6 +2,12 @@
 #include "worker/task.h"
 
 namespace curia {
+namespace {
+
+// For a party to tell what it waited for itself.
+constexpr std::chrono::milliseconds kGrace{1000};
+
+}  // namespace
 
 Lane& Task::lane(const std::string& peer) {
   auto& known = lanes_[peer];
@@ -53,7 +59,6 @@ Message Task::recv(const std::string& peer, const Tag& tag, std::int64_t max_bod
 // cause.
 Error Task::reason_of(const std::string& peer, const Tag& tag, std::int64_t max_body,
                       const Error& late) {
-  constexpr std::chrono::milliseconds kGrace{1000};
   try {
     for (const auto& [other, lane] : lanes_) {
       if (other != peer) lane->abort(info_.task, late.at_party(parts_.party));
