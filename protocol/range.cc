@@ -75,6 +75,9 @@ Interval widen(const Interval& before, const Interval& after) {
           after.high > before.high ? kAnything.high : before.high, before.nan || after.nan};
 }
 
+// Values that are handed on take their time as well.
+std::int64_t work_of(std::size_t values) { return 1 + static_cast<std::int64_t>(values) / 16; }
+
 std::int64_t work_of(const Type& type) {
   return type.is_table() ? std::ssize(type.table().columns) / 16 : 0;
 }
@@ -101,6 +104,7 @@ class Analysis {
  private:
   Values region(const std::vector<Op>& ops, const TypedRegion& typed, Values values,
                 const Interval& index) {
+    work_ += work_of(values.size());
     for (std::size_t i = 0; i < ops.size(); ++i) {
       Values results = step(ops[i], typed, typed.ops[i], values, index);
       note_results(typed.ops[i].number, results);
@@ -113,6 +117,7 @@ class Analysis {
                    const Interval& index) {
     const Region& inner = op.regions[r];
     const Values values = region(inner.ops, typed.regions[r], std::move(params), index);
+    work_ += work_of(inner.results.size());
     Values results;
     for (const ValueId id : inner.results) results.push_back(values[id]);
     return results;
@@ -120,7 +125,7 @@ class Analysis {
 
   Values step(const Op& op, const TypedRegion& around, const TypedOp& typed, const Values& values,
               const Interval& index) {
-    ++work_;
+    work_ += work_of(op.operands.size());
     if (op.name == "cond") return cond(op, typed, values, index);
     if (op.name == "for") return for_loop(op, typed, values);
     if (op.name == "while") return while_loop(op, typed, values, index);

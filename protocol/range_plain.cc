@@ -258,7 +258,7 @@ std::vector<ValueRange> mean(Context& ctx) {
   // The sum of more rows than that may have lost all its digits.
   const double each = dtype == DType::kF32 ? 0x1p-22 : 0x1p-51;
   const double most = static_cast<double>(count == kUnknown ? kMaxElements : count);
-  if (each * most >= 1) return one(kAnything);
+  if (each * most >= 1 || sum_may_overflow(dtype, x, most)) return one(kAnything);
   Interval found = widened(x, each * (most + 1) * x.size());
   if (x.low >= 0) found.low = std::max(found.low, 0.0);
   return one(computed(ctx, found, count == kUnknown || count == 0));

@@ -3,6 +3,7 @@
 // Thread: immutable after start, any.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -77,6 +78,12 @@ Rule find_rule(std::string_view op, bool secret);
 std::span<const Row> plain_rows();
 std::span<const Row> table_rows();
 std::span<const Row> secret_rows();
+
+// Whether a sum of `count` cells of x may leave the numbers of a float dtype on its way.
+inline bool sum_may_overflow(DType dtype, const Interval& x, double count) {
+  const double most = dtype == DType::kF32 ? 0x1p127 : 0x1p1023;
+  return !(x.size() <= most / std::max(count, 1.0));
+}
 
 inline std::vector<ValueRange> one(const Interval& range) { return {ValueRange{range, nullptr}}; }
 

@@ -71,6 +71,7 @@ Interval aggregate(const Context& ctx, const Index& index, const std::string& sp
   const bool real = is_float(result);
   const double each = result == DType::kF32 ? 0x1p-22 : 0x1p-51;
   const double most = static_cast<double>(rows == kUnknown ? kMaxElements : rows);
+  if (real && sum_may_overflow(result, x, most)) return kAnything;
   if (function == "mean") {
     if (each * (most + 1) >= 1) return kAnything;
     return widened(x, each * (most + 1) * x.size());
