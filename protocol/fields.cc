@@ -9,6 +9,11 @@
 #include "protocol/error.h"
 
 namespace curia {
+namespace {
+
+constexpr int kMaxDepth = 32;
+
+}  // namespace
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -27,9 +32,14 @@ std::string beside(const std::string& file, const std::string& path) {
 }
 
 Fields Fields::of_file(const std::string& path) {
+  // Deep ones would be too much for the stack when they are taken down again.
+  const auto shallow = [&path](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    if (depth <= kMaxDepth) return true;
+    throw Error(Code::kInvalid, path + ": nested deeper than " + std::to_string(kMaxDepth));
+  };
   try {
-    return Fields(nlohmann::json::parse(read_file(path), nullptr, true, true), path, "");
-  } catch (const nlohmann::json::parse_error& error) {
+    return Fields(nlohmann::json::parse(read_file(path), shallow, true, true), path, "");
+  } catch (const nlohmann::json::exception& error) {
     throw Error(Code::kInvalid, path + ": not JSON: " + error.what());
   }
 }

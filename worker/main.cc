@@ -58,6 +58,11 @@ void reload(const std::string& path, const WorkerConfig& config, Node& node,
             ZmqControlServer& server) {
   try {
     const WorkerConfig fresh = read_worker_config(path);
+    for (const auto& [name, key] : fresh.policy.drivers) {
+      if (name != config.party && !config.parties.contains(name)) continue;
+      throw Error(Code::kInvalid, path + ": drivers." + name +
+                                      ": this is a party of the running worker; restart it");
+    }
     server.set_principals(principals_of(config, fresh.policy));
     node.set_policy(fresh.policy, "reload");
     spdlog::info("the policy was read again: {} drivers, {} grants", fresh.policy.drivers.size(),
@@ -65,9 +70,9 @@ void reload(const std::string& path, const WorkerConfig& config, Node& node,
     if (!fresh.same_beside_policy(config)) {
       spdlog::warn("{} has changes beside the policy; they take a restart", path);
     }
-  } catch (const Error& error) {
-    node.refuse_policy(error.message());
-    spdlog::error("the policy was not read again, the old one holds: {}", error.message());
+  } catch (const std::exception& error) {
+    node.refuse_policy(error.what());
+    spdlog::error("the policy was not read again, the old one holds: {}", error.what());
   }
 }
 

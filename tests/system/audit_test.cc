@@ -285,6 +285,18 @@ TEST_CASE("Policy: it is read again on SIGHUP, and sessions go on") {
   wrong = more;
   wrong["drivers"]["dora"] = "no key";
   load(wrong, "drivers.dora");
+  wrong = more;
+  wrong["drivers"]["bob"] = more["drivers"]["dora"];
+  wrong["parties"].erase("bob");
+  load(wrong, "drivers.bob: this is a party of the running worker");
+  const auto load_text = [&](const std::string& text, const std::string& said) {
+    const std::size_t from = cluster.log("alice").size();
+    replace_file(cluster.config_file("alice"), text);
+    cluster.signal("alice", SIGHUP);
+    CHECK(eventually([&] { return contains(cluster.log("alice").substr(from), said); }));
+  };
+  load_text("{\"grants\": [{\"times\": 1e400}]}", "number overflow");
+  load_text("{\"grants\": " + std::string(300'000, '['), "nested deeper than 32");
   CHECK(take(session) == 10);
 
   auto fewer = config;
