@@ -118,26 +118,22 @@ void WorkerSession::queue_fences() {
 
 void WorkerSession::when_ready(const Uri& uri, std::uint64_t after,
                                std::function<void(std::optional<Object>)> ready) {
-  bool over = false;
   {
     const std::lock_guard lock(mutex_);
     if (std::ssize(jobs_) >= kMaxQueuedRequests || std::ssize(parked_) >= kMaxParked) {
       throw Error(Code::kOverloaded, "too many requests wait in this session");
     }
-    over = closed_;
-    if (!over) {
+    if (!closed_) {
       const std::uint64_t fence = next_fence_++;
       waiters_[uri.str()].emplace(fence, std::move(ready));
       has_waiters_ = true;
       parked_.emplace(after, Job{.header = {}, .metadata = uri.str(), .fence = fence});
       queue_fences();
+      wake_.notify_one();
+      return;
     }
   }
-  if (over) {
-    ready(std::nullopt);
-    return;
-  }
-  wake_.notify_one();
+  ready(std::nullopt);
   // It may have been stored between the caller's look and the waiter's entry. What is on disk is
   // looked at when the fence passes, since a run before it may replace it.
   if (uri.scheme() != "mem") return;

@@ -87,7 +87,7 @@ SigningKey StateDir::signing_key() {
                                       "/audit.log was signed with it; restore it, or begin with a "
                                       "new state_dir");
     }
-    const SigningKey key = SigningKey::generate();
+    SigningKey key = SigningKey::generate();
     replace(path, key.secret().hex() + "\n");
     return key;
   }

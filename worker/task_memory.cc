@@ -12,7 +12,7 @@
 namespace curia {
 
 void put_result(ObjectStore& store, const Uri& uri, ValuePtr value,
-                std::shared_ptr<const ObjectMeta> meta, std::int64_t expected_version) {
+                const std::shared_ptr<const ObjectMeta>& meta, std::int64_t expected_version) {
   try {
     store.put(uri, std::move(value), meta, expected_version);
   } catch (const Error& error) {
