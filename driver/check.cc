@@ -40,6 +40,7 @@ void add_questions(const ReleasePoint& point, const std::string& recipient, cons
          recipient,
          program,
          point.name,
+         point.op,
          recipient.empty() ? point.device.protocol : "",
          recipient.empty() ? point.device.members : std::vector<std::string>{}});
     questions.points.push_back(&point);

@@ -48,7 +48,7 @@ CURIA_FIELDS(StatusReply, m.party, m.epoch, m.uptime_ms, m.sessions, m.queued, m
              m.peers_down)
 CURIA_FIELDS(DialRequestMessage, m.session, m.secret)
 CURIA_FIELDS(DialReplyMessage, m.token, m.secret, m.port)
-CURIA_FIELDS(ConsentItem, m.source, m.programs, m.recipient, m.program, m.release, m.protocol,
+CURIA_FIELDS(ConsentItem, m.source, m.programs, m.recipient, m.program, m.release, m.op, m.protocol,
              m.members)
 CURIA_FIELDS(ConsentRequest, m.principal, m.session, m.task, m.instance, m.items)
 CURIA_FIELDS(ConsentReply, m.allowed, m.reasons)

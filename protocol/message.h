@@ -286,13 +286,15 @@ struct DialReplyMessage {
 
 // A worker asks an owner's worker: may values of yours go to `recipient`? Or, where there are
 // members: may they be shared among these, who run this protocol?
+inline constexpr std::uint32_t kNoOp = ~std::uint32_t{0};  // of a fetch
 struct ConsentItem {
   std::string source;  // name of the dataset at the owner
   std::vector<Digest> programs;
   std::string recipient;  // "" for a share
   Digest program;
-  std::string release;   // name of the output, or label of the transfer, share or reveal
-  std::string protocol;  // of a share
+  std::string release;       // name of the output, or label of the transfer, share or reveal
+  std::uint32_t op = kNoOp;  // number of the op that releases: what counts as one release
+  std::string protocol;      // of a share
   std::vector<std::string> members;
 };
 struct ConsentRequest {

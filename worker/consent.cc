@@ -112,6 +112,7 @@ Digest release_of(const ConsentRequest& request, const ConsentItem& item) {
   hasher.add(item.recipient);
   hasher.add(item.program);
   hasher.add(item.release);
+  hasher.add(std::uint64_t{item.op});
   hasher.add(item.protocol);
   for (const std::string& member : item.members) hasher.add(member);
   return hasher.finish();
@@ -202,6 +203,7 @@ void check_release(Parts& parts, const ReleaseContext& context,
                                   wish.recipient,
                                   wish.program,
                                   wish.release,
+                                  wish.op,
                                   wish.device.protocol,
                                   wish.device.members});
     }

@@ -17,6 +17,7 @@ struct ReleaseWish {
   std::string recipient;  // "" for a share
   Digest program;         // that releases it
   std::string release;    // name of the output, or label of the transfer, share or reveal
+  std::uint32_t op = kNoOp;
   SecureDevice device{};  // of a share: every owner accepts who is in it, also a member itself
 };
 

@@ -102,12 +102,12 @@ void Task::ask_consents(const Flow& flow) {
   for (const ReleasePoint& point : flow.releases) {
     if (std::ranges::find(point.from, parts_.party) == point.from.end()) continue;
     if (point.kind == ReleasePoint::Kind::kShare) {
-      wishes.push_back({point.label, "", plan_.digest, point.name, point.device});
+      wishes.push_back({point.label, "", plan_.digest, point.name, point.op, point.device});
       points.push_back(&point);
       continue;
     }
     for (const std::string& recipient : point.to) {
-      wishes.push_back({point.label, recipient, plan_.digest, point.name});
+      wishes.push_back({point.label, recipient, plan_.digest, point.name, point.op});
       points.push_back(&point);
     }
   }

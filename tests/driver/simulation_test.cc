@@ -77,3 +77,24 @@ TEST_CASE("Simulation: put, run on the reference, fetch the driver's own value b
   const Value twice = session.fetch(refs["twice"]);
   CHECK(twice.tensor().as<std::int64_t>()[1] == 14);
 }
+
+TEST_CASE("Simulation: two values under one label, from two senders, were one use of a grant") {
+  std::map<std::string, SimulatedParty> parties;
+  parties["alice"].datasets.emplace("x", Tensor::of<double>({2}, std::vector<double>{1, 2}));
+  parties["alice"].grants = {{.source = "x", .to = "carol", .releases = {"r"}, .times = 1},
+                             {.source = "x", .to = "bob"}};
+  parties["bob"];
+  parties["carol"];
+  Simulation cluster(std::move(parties), {"dora"});
+  Session session(cluster.wiring("dora"), {});
+  const auto run = [&](bool twice) {
+    Program program("p");
+    const Array x = program.dataset(session.dataset("alice", "x"));
+    const Array at_bob = x.to("bob", "b");
+    program.output("a", x.to("carol", "r"));
+    if (twice) program.output("b", (at_bob * at_bob).to("carol", "r"));
+    session.run(program);
+    session.wait();
+  };
+  CHECK_THROWS_WITH_AS(run(true), doctest::Contains("and all are used"), Error);
+}

@@ -79,13 +79,13 @@ std::map<std::string, Known> messages() {
                         true});
   all["dial"] = known(DialRequestMessage{});
   all["dial reply"] = known(DialReplyMessage{});
-  all["consent"] = known(
-      ConsentRequest{"dora",
-                     "00",
-                     3,
-                     digest(7),
-                     {{"x", {digest(8), digest(9)}, "bob", digest(8), "out"},
-                      {"y", {}, "", digest(8), "in", "replicated3", {"alice", "bob", "carol"}}}});
+  all["consent"] = known(ConsentRequest{
+      "dora",
+      "00",
+      3,
+      digest(7),
+      {{"x", {digest(8), digest(9)}, "bob", digest(8), "out"},
+       {"y", {}, "", digest(8), "in", 5, "replicated3", {"alice", "bob", "carol"}}}});
   all["consent reply"] = known(ConsentReply{{1, 0}, {"", "why"}});
   all["nothing"] = known(Nothing{});
   return all;
