@@ -117,6 +117,9 @@ class Backend {
   // unreserve() of the same size, when the value was put or given up.
   virtual void reserve(Account account, std::int64_t bytes) = 0;
   virtual void unreserve(Account account, std::int64_t bytes) = 0;
+  // Sets memory aside for as long as the result lives, which may be longer than the backend does.
+  // Errors: kQuota.
+  virtual std::shared_ptr<const void> hold(Account account, std::int64_t bytes) = 0;
 
   virtual BackendStats stats() const = 0;
 };

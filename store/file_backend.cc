@@ -315,6 +315,10 @@ void FileBackend::unreserve(Account account, std::int64_t bytes) {
   books_->unreserve(account, bytes);
 }
 
+std::shared_ptr<const void> FileBackend::hold(Account account, std::int64_t bytes) {
+  return QuotaBooks::hold(books_, account, bytes);
+}
+
 BackendStats FileBackend::stats() const {
   BackendStats stats;
   {

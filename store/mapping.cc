@@ -171,11 +171,15 @@ bool has_faulted(const Value& value) {
   return found;
 }
 
-ValuePtr unmapped(const ValuePtr& value) {
+Slice slice_in_memory(const Slice& slice) {
+  return Slice::copy_of({slice.data, static_cast<std::size_t>(slice.size)});
+}
+
+ValuePtr unmapped(const ValuePtr& value, const std::function<Slice(const Slice&)>& copied) {
   if (!is_mapped(*value)) return value;
   Value copy = *value;
-  each_slice(copy, [](Slice& slice) {
-    slice = Slice::copy_of({slice.data, static_cast<std::size_t>(slice.size)});
+  each_slice(copy, [&](Slice& slice) {
+    if (slice.size > 0 && Mapping::contains(slice.data)) slice = copied(slice);
   });
   if (has_faulted(*value)) {
     throw Error(Code::kCorrupt, "the file of a stored object was cut or could not be read");

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "protocol/value.h"
@@ -52,8 +53,10 @@ class Mapping {
 // Whether some memory of a value lies in a mapping, or in a broken one.
 bool is_mapped(const Value& value);
 bool has_faulted(const Value& value);
-// The value itself, or a copy in memory of one in a mapping, for those who read it later and cannot
-// ask then. Errors: kCorrupt for a broken one.
-ValuePtr unmapped(const ValuePtr& value);
+// The value itself, or one whose slices in mappings are what `copied` makes of them in memory, for
+// those who read it later and cannot ask then. Errors: kCorrupt for a broken one.
+Slice slice_in_memory(const Slice& slice);
+ValuePtr unmapped(const ValuePtr& value,
+                  const std::function<Slice(const Slice&)>& copied = slice_in_memory);
 
 }  // namespace curia

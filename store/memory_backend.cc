@@ -135,6 +135,10 @@ void MemoryBackend::unreserve(Account account, std::int64_t bytes) {
   books_->unreserve(account, bytes);
 }
 
+std::shared_ptr<const void> MemoryBackend::hold(Account account, std::int64_t bytes) {
+  return QuotaBooks::hold(books_, account, bytes);
+}
+
 BackendStats MemoryBackend::stats() const {
   BackendStats stats;
   {

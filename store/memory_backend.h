@@ -31,6 +31,7 @@ class MemoryBackend : public Backend {
                           std::int64_t limit) const override;
   void reserve(Account account, std::int64_t bytes) override;
   void unreserve(Account account, std::int64_t bytes) override;
+  std::shared_ptr<const void> hold(Account account, std::int64_t bytes) override;
   BackendStats stats() const override;
 
  private:

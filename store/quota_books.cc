@@ -47,6 +47,24 @@ void QuotaBooks::unreserve(Account which, std::int64_t bytes) {
   held(which).reserved_bytes -= bytes;
 }
 
+std::shared_ptr<const void> QuotaBooks::hold(const std::shared_ptr<QuotaBooks>& books,
+                                             Account account, std::int64_t bytes) {
+  struct Held {
+    std::shared_ptr<QuotaBooks> books;
+    Account account;
+    std::int64_t bytes = 0;
+    ~Held() {
+      if (bytes > 0) books->unreserve(account, bytes);
+    }
+  };
+  auto held = std::make_shared<Held>();
+  held->books = books;
+  held->account = account;
+  books->reserve(account, bytes);
+  held->bytes = bytes;
+  return held;
+}
+
 AccountStats QuotaBooks::stats(Account which) const {
   const std::lock_guard lock(mutex_);
   return which == Account::kOpen ? open_ : hidden_;

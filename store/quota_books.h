@@ -32,6 +32,9 @@ class QuotaBooks {
   // Errors: kQuota. The messages say nothing of what others hold here.
   void reserve(Account account, std::int64_t bytes);
   void unreserve(Account account, std::int64_t bytes);
+  // Reserved until the result is gone. Errors: kQuota.
+  static std::shared_ptr<const void> hold(const std::shared_ptr<QuotaBooks>& books, Account account,
+                                          std::int64_t bytes);
   AccountStats stats(Account account) const;
 
   // What one object counts. Owned by the object and its copies.

@@ -15,6 +15,7 @@
 #include "worker/audit.h"
 #include "worker/grant_uses.h"
 #include "worker/policy.h"
+#include "worker/sent_copies.h"
 #include "worker/traffic_board.h"
 #include "worker/wait_board.h"
 
@@ -69,6 +70,7 @@ struct Parts {
   WaitBoard waits;
   Counters counters;
   TrafficBoard traffic;
+  SentCopies copies;
   // For the party's own people: may say what no driver may learn, and never a cell. Thread: any.
   std::function<void(const std::string&)> log = [](const std::string&) {};
 };

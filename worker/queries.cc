@@ -5,7 +5,7 @@
 
 #include "protocol/memory.h"
 #include "protocol/value_bytes.h"
-#include "store/mapping.h"
+#include "store/quota_books.h"
 #include "worker/consent.h"
 #include "worker/server.h"
 
@@ -134,7 +134,8 @@ void Server::note_fetch(const WorkerSession& session, const Object& object, cons
 
 void Server::release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
                                const Object& object) {
-  const ValuePtr kept = unmapped(object.value);  // it is read after this has returned
+  const ValuePtr kept =
+      parts_.copies.of(object.value, parts_.store->backend("mem"), account_for(*object.meta));
   const Value& value = *kept;
   ValueBytes bytes = value.is_share() ? share_part_bytes(value.share()) : value_bytes(value);
   FetchReply answer;

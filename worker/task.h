@@ -79,6 +79,8 @@ class Task {
   void note_move(const TypedOp& typed, std::int64_t bytes_sent);
   Values run_kernel(const Op& op, const TypedRegion& around, const TypedOp& typed, Values operands,
                     const std::string& device, int owner_rank, int to_rank);
+  // The value, or what can be read when the op has ended. hidden: no type tells its size.
+  ValuePtr to_send(const ValuePtr& value, bool hidden);
   Values transfer(const Op& op, const Type& from, const TypedOp& typed, const Values& values);
   Values cond(const Op& op, const TypedOp& typed, const Values& values);
   Values loop(const Op& op, const TypedOp& typed, const Values& values);

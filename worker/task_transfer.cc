@@ -3,7 +3,6 @@
 
 #include "protocol/message.h"
 #include "protocol/value_bytes.h"
-#include "store/mapping.h"
 #include "worker/task.h"
 
 namespace curia {
@@ -31,6 +30,17 @@ ValuePtr value_of(const Message& message, const Type& declared, const std::strin
 
 }  // namespace
 
+ValuePtr Task::to_send(const ValuePtr& value, bool hidden) {
+  try {
+    return parts_.copies.of(value, parts_.store->backend("mem"),
+                            hidden ? Account::kHidden : Account::kOpen);
+  } catch (const Error& error) {
+    // That there is no room for it tells its size, so it is told to those who get the value.
+    if (!hidden || error.code() != Code::kQuota) throw;
+    return std::make_shared<const Value>(error.at_party(parts_.party));
+  }
+}
+
 Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed,
                             const Values& values) {
   const Tag tag = next_tag(typed);
@@ -38,7 +48,7 @@ Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed
   const bool hidden = TaskMemory::concerns(from);
   const std::int64_t counted = hidden ? 0 : max_body_bytes(from, 0);
   if (from.device == parts_.party) {
-    const ValuePtr kept = unmapped(values[op.operands[0]]);  // it is read after the op has ended
+    const ValuePtr kept = to_send(values[op.operands[0]], hidden);
     const Value& value = *kept;
     if (value.is_error()) {
       send(op.device, tag,

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/support/process_cluster.h"
-#include "tests/system/helpers.h"
+#include "store/backend.h"
+#include "tests/system/hostile.h"
 
 using namespace curia;
 
@@ -33,6 +33,44 @@ void save_total(Session& session) {
 std::string file_of(const ProcessCluster& cluster, const std::string& name) {
   return cluster.folder() + "/objects-alice/" + name;
 }
+
+constexpr std::int64_t kBig = 1 << 20;  // elements of 8 bytes
+constexpr std::int64_t kQuotaMib = 64;
+
+std::int64_t mib_since(std::int64_t before, const ProcessCluster& cluster) {
+  return (peak_memory(cluster.pid("alice")) - before) >> 20;
+}
+
+std::map<std::string, ProcessParty> with_small_memory() {
+  auto parties = with_store("[]");
+  parties["alice"].extra["memory_quota_mib"] = std::to_string(kQuotaMib);
+  parties["bob"] = {};
+  return parties;
+}
+
+Uri big_uri(int number) { return Uri::parse("fs:///big" + std::to_string(number)); }
+
+void save_big(Session& session, int number) {
+  Program program("save_big");
+  program.save(program.iota("alice", kBig), big_uri(number));
+  session.run(program);
+  session.wait();
+}
+
+// A driver that asks for objects and never receives their bytes.
+struct DeafDriver {
+  RawDriver raw;
+
+  explicit DeafDriver(const ProcessCluster& cluster)
+      : raw(cluster.folder() + "/dora.key", cluster.control_endpoint("alice"),
+            cluster.public_key("alice")) {
+    REQUIRE_FALSE(raw.hello().failed());
+    REQUIRE_FALSE(raw.open(Hostile::fresh_id()).failed());
+  }
+  RawReply fetch(int number) {
+    return raw.call(Kind::kFetch, encode(FetchRequest{big_uri(number).str(), 0}));
+  }
+};
 
 }  // namespace
 
@@ -198,4 +236,64 @@ TEST_CASE("Stored: without fs_root the error says what to set, and programs of o
   CHECK(error.code() == Code::kUnimplemented);
   CHECK(contains(error.what(), "sets fs_root"));
   CHECK(error_of([&] { session.stored("alice", kTotal); }).code() == Code::kUnimplemented);
+}
+
+TEST_CASE("Stored: each fetch that nobody read took the memory of one more copy") {
+  ProcessCluster cluster(with_small_memory());
+  Session session = cluster.connect();
+  save_big(session, 0);
+  DeafDriver deaf(cluster);
+  const std::int64_t before = peak_memory(cluster.pid("alice"));
+  for (int i = 0; i < 50; ++i) REQUIRE_FALSE(deaf.fetch(0).failed());
+  CHECK(stat(session, "alice", "memory_reserved_bytes") == 8 * kBig + kObjectOverhead);
+  // The copy, and the pages of the file itself; it was 400 MiB.
+  CHECK(mib_since(before, cluster) < kQuotaMib);
+}
+
+TEST_CASE("Stored: what is fetched and not read passed the memory quota") {
+  ProcessCluster cluster(with_small_memory());
+  Session session = cluster.connect();
+  constexpr int kObjects = 12;
+  for (int i = 0; i < kObjects; ++i) save_big(session, i);
+  const std::int64_t before = peak_memory(cluster.pid("alice"));
+  {
+    DeafDriver deaf(cluster);
+    int delivered = 0;
+    for (int i = 0; i < kObjects; ++i) {
+      const RawReply reply = deaf.fetch(i);
+      delivered += reply.failed() ? 0 : 1;
+      if (!reply.failed()) continue;
+      CHECK(reply.error().code() == Code::kQuota);
+      CHECK(contains(reply.error().message(), "receive what was asked for first"));
+    }
+    CHECK(delivered == 7);  // eight would be 64 MiB and a little
+    const std::int64_t reserved = stat(session, "alice", "memory_reserved_bytes");
+    CHECK(reserved == 7 * (8 * kBig + kObjectOverhead));
+    // Each copy, and the pages of its file.
+    CHECK(mib_since(before, cluster) < 2 * kQuotaMib + 16);
+    CHECK_FALSE(deaf.raw.call(Kind::kClose, "").failed());
+  }
+  CHECK(eventually([&] { return stat(session, "alice", "memory_reserved_bytes") == 0; }));
+  const Ref ref = session.stored("alice", big_uri(kObjects - 1));
+  CHECK(session.fetch(ref, Seconds(20)).tensor().as<std::int64_t>()[9] == 9);
+}
+
+TEST_CASE("Stored: a transfer in a loop took the memory of one more copy each time") {
+  ProcessCluster cluster(with_small_memory());
+  Session session = cluster.connect();
+  save_big(session, 0);
+  constexpr int kRounds = 60;
+  Program program("loop");
+  const Array x = program.load(big_uri(0), parse_type("i64[1048576] @alice"));
+  const Arrays state = for_loop(
+      kRounds, {program.constant("bob", Tensor::scalar<std::int64_t>(0))},
+      [&](const Arrays& now, const Index&) -> Arrays { return {now[0] + max(x.to("bob"))}; });
+  program.output("out", state[0]);
+  const std::int64_t before = peak_memory(cluster.pid("alice"));
+  const Refs refs = session.run(program);
+  session.wait();
+  CHECK(session.fetch(refs["out"], Seconds(20)).tensor().as<std::int64_t>()[0] ==
+        kRounds * (kBig - 1));
+  CHECK(mib_since(before, cluster) < kQuotaMib);
+  CHECK(eventually([&] { return stat(session, "alice", "memory_reserved_bytes") == 0; }));
 }
