@@ -70,12 +70,11 @@ struct Entry {
 struct AccountStats {
   std::int64_t bytes = 0;           // of the objects, and of erased ones that are in use
   std::int64_t objects = 0;         // that have these bytes
+  std::int64_t overhead_bytes = 0;  // what they count beyond them
   std::int64_t reserved_bytes = 0;  // promised, not yet put
   std::int64_t quota_bytes = 0;     // 0: no quota
 
-  std::int64_t left() const {
-    return quota_bytes - bytes - objects * kObjectOverhead - reserved_bytes;
-  }
+  std::int64_t left() const { return quota_bytes - bytes - overhead_bytes - reserved_bytes; }
 };
 
 struct BackendStats {

@@ -55,6 +55,9 @@ class SystemDisk : public Disk {
   int unlink(int folder, const std::string& name) override {
     return result(::unlinkat(folder, name.c_str(), 0));
   }
+  int remove_folder(int parent, const std::string& name) override {
+    return result(::unlinkat(parent, name.c_str(), AT_REMOVEDIR));
+  }
 };
 
 }  // namespace

@@ -32,6 +32,8 @@ class Disk {
   virtual int rename(int from, const std::string& name, int to, const std::string& new_name,
                      bool replace) = 0;
   virtual int unlink(int folder, const std::string& name) = 0;
+  // -ENOTEMPTY where anything is in it.
+  virtual int remove_folder(int parent, const std::string& name) = 0;
 
   // The real one, which has no state.
   static Disk& system();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -21,6 +22,12 @@ void check_key(const std::string& key) {
   if (key == kOwnFolder || key.starts_with(std::string(kOwnFolder) + "/")) {
     throw Error(Code::kInvalid, "fs:///" + std::string(kOwnFolder) +
                                     " belongs to the store itself; use another name");
+  }
+  const std::int64_t names = 1 + std::count(key.begin(), key.end(), '/');
+  if (names > kMaxKeyNames) {
+    throw Error(Code::kInvalid, "expected at most " + std::to_string(kMaxKeyNames) +
+                                    " names between the slashes of an fs:/// URI, found " +
+                                    std::to_string(names) + "; use a shorter path");
   }
 }
 
@@ -71,9 +78,6 @@ FileBackend::~FileBackend() = default;
 
 FileHandle FileBackend::open_folder(const std::string& key, bool make) const {
   const std::string what = "cannot open the folder of fs:///" + key;
-  // Who finds a folder that another thread makes must know that it is durable.
-  std::unique_lock lock(folders_mutex_, std::defer_lock);
-  if (make) lock.lock();
   const int root = disk_.open(root_.fd(), ".", O_RDONLY | O_DIRECTORY);
   if (root < 0) throw_disk_error(what, -root);
   FileHandle at(root);
@@ -95,10 +99,33 @@ FileHandle FileBackend::open_folder(const std::string& key, bool make) const {
   return at;
 }
 
+void FileBackend::remove_empty_folders(const std::string& key) const {
+  const std::lock_guard lock(folders_mutex_);
+  std::string path = key;
+  for (std::size_t end = path.rfind('/'); end != std::string::npos; end = path.rfind('/')) {
+    path.resize(end);
+    try {
+      const FileHandle parent = open_folder(path, false);
+      if (!parent.open()) continue;
+      const int error = disk_.remove_folder(parent.fd(), path.substr(path.rfind('/') + 1));
+      if (error < 0 && error != -ENOENT) return;  // others are in it
+    } catch (const Error&) {
+      return;  // the object is gone all the same
+    }
+  }
+}
+
+std::int64_t FileBackend::overhead(const std::string& key) {
+  return kObjectOverhead + std::count(key.begin(), key.end(), '/') * kFolderBytes;
+}
+
 void FileBackend::store_file(ObjectRecord& record, const Value& value, bool replaces, bool& moved) {
   const std::string what = "cannot store fs:///" + record.key;
   const std::string file_name = record.key.substr(record.key.rfind('/') + 1);
-  const FileHandle folder = open_folder(record.key, true);
+  // Who finds a folder that another thread makes must know that it is durable.
+  std::unique_lock lock(folders_mutex_);
+  FileHandle folder = open_folder(record.key, true);
+  lock.unlock();
   ledger_->make_room();
   const std::string name = std::to_string(++next_name_);
   const int opened = disk_.open(temporary_.fd(), name, O_WRONLY | O_CREAT | O_EXCL);
@@ -109,6 +136,8 @@ void FileBackend::store_file(ObjectRecord& record, const Value& value, bool repl
     if (has_faulted(value)) {
       throw Error(Code::kCorrupt, what + ": the file that its value came from was cut meanwhile");
     }
+    lock.lock();
+    folder = open_folder(record.key, true);  // it may have been removed as empty meanwhile
     const int error = disk_.rename(temporary_.fd(), name, folder.fd(), file_name, replaces);
     if (error == -EEXIST || error == -EISDIR) {
       throw Error(Code::kImmutable, "at fs:///" + record.key +
@@ -116,6 +145,7 @@ void FileBackend::store_file(ObjectRecord& record, const Value& value, bool repl
                                         "worker; use another URI");
     }
     if (error < 0) throw_disk_error(what, -error);
+    lock.unlock();
   } catch (...) {
     disk_.unlink(temporary_.fd(), name);
     throw;
@@ -146,8 +176,8 @@ std::int64_t FileBackend::put(const std::string& key, ValuePtr value,
   if (version != expected_version) immutable(expected_version, version);
   const QuotaBooks::Charge* freed = nullptr;
   if (version != 0 && before->second.charge.use_count() == 1) freed = before->second.charge.get();
-  found.charge =
-      std::make_shared<const QuotaBooks::Charge>(books_, account_for(*meta), found.bytes, freed);
+  found.charge = std::make_shared<const QuotaBooks::Charge>(books_, account_for(*meta), found.bytes,
+                                                            freed, overhead(key));
   lock.unlock();
 
   ObjectRecord record;
@@ -166,6 +196,7 @@ std::int64_t FileBackend::put(const std::string& key, ValuePtr value,
       insert(key, std::move(found));
     } else {
       ledger_->give_up(found.sequence);
+      remove_empty_folders(key);
     }
     throw;
   }
@@ -276,6 +307,7 @@ bool FileBackend::erase(const std::string& key) {
     throw_disk_error(what, -error);
   }
   if (folder.open()) error = disk_.sync_folder(folder.fd());
+  remove_empty_folders(key);
   lock.lock();
   remove(objects_.find(key));
   if (folder.open() && error < 0) throw_disk_error(what, -error);

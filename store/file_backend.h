@@ -34,6 +34,11 @@ struct ObjectRecord;
 // Of the root: the store's lock and files that are being written.
 inline constexpr std::string_view kOwnFolder = ".curia";
 
+// Names in a key, the folders and the file.
+inline constexpr std::int64_t kMaxKeyNames = 16;
+// What an object counts for each folder above it, also where others share it.
+inline constexpr std::int64_t kFolderBytes = 4096;
+
 struct FileStoreOptions {
   std::string root;   // made where it is missing
   std::string state;  // folder of the worker's state, where versions are remembered
@@ -87,8 +92,12 @@ class FileBackend : public Backend {
   void find_objects();
   void take_file(const std::string& key, std::map<std::string, LedgerEntry>& known,
                  std::uint64_t& last);
-  // The folder a key's file is in; none where it is missing and not to be made.
+  // The folder a key's file is in; none where it is missing and not to be made. REQUIRES: who makes
+  // it holds folders_mutex_, and until something is in it.
   FileHandle open_folder(const std::string& key, bool make) const;
+  // Removes the folders above a key that have become empty.
+  void remove_empty_folders(const std::string& key) const;
+  static std::int64_t overhead(const std::string& key);
   // Writes and moves in the file of an object. moved: whether it is in its place, also where an
   // error is thrown then.
   void store_file(ObjectRecord& record, const Value& value, bool replaces, bool& moved);
@@ -109,7 +118,7 @@ class FileBackend : public Backend {
   std::vector<std::string> report_;
   const std::shared_ptr<QuotaBooks> books_;
 
-  mutable std::mutex folders_mutex_;  // for those who make folders
+  mutable std::mutex folders_mutex_;  // for those who make and remove folders
   mutable std::mutex mutex_;
   mutable std::condition_variable idle_;
   mutable std::unordered_set<std::string> busy_;  // keys that are being put or erased

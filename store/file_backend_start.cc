@@ -110,6 +110,7 @@ void FileBackend::take_file(const std::string& key, std::map<std::string, Ledger
       const FileHandle folder = open_folder(key, false);
       disk_.unlink(folder.fd(), key.substr(key.rfind('/') + 1));
       disk_.sync_folder(folder.fd());
+      remove_empty_folders(key);
       return;
     }
     const bool current = expected && record.sequence == entry->second.sequence;
@@ -126,8 +127,8 @@ void FileBackend::take_file(const std::string& key, std::map<std::string, Ledger
     found.version = record.version;
     found.sequence = record.sequence;
     found.meta = std::make_shared<const ObjectMeta>(record.meta);
-    found.charge = std::make_shared<const QuotaBooks::Charge>(books_, account_for(record.meta),
-                                                              record.bytes, nullptr, true);
+    found.charge = std::make_shared<const QuotaBooks::Charge>(
+        books_, account_for(record.meta), record.bytes, nullptr, overhead(key), true);
   } catch (const Error& error) {
     if (!expected) {
       report_.push_back("ignored " + key + ": " + error.message());

@@ -71,14 +71,15 @@ AccountStats QuotaBooks::stats(Account which) const {
 }
 
 QuotaBooks::Charge::Charge(std::shared_ptr<QuotaBooks> books, Account account, std::int64_t bytes,
-                           const Charge* freed, bool owed)
-    : books_(std::move(books)), account_(account), bytes_(bytes) {
+                           const Charge* freed, std::int64_t overhead, bool owed)
+    : books_(std::move(books)), account_(account), bytes_(bytes), overhead_(overhead) {
   const std::lock_guard lock(books_->mutex_);
-  std::int64_t more = bytes_ + kObjectOverhead;
-  if (freed != nullptr && freed->account_ == account_) more -= freed->bytes_ + kObjectOverhead;
+  std::int64_t more = bytes_ + overhead_;
+  if (freed != nullptr && freed->account_ == account_) more -= freed->bytes_ + freed->overhead_;
   if (!owed) books_->check(account_, more);
   AccountStats& held = books_->held(account_);
   held.bytes += bytes_;
+  held.overhead_bytes += overhead_;
   ++held.objects;
 }
 
@@ -86,6 +87,7 @@ QuotaBooks::Charge::~Charge() {
   const std::lock_guard lock(books_->mutex_);
   AccountStats& held = books_->held(account_);
   held.bytes -= bytes_;
+  held.overhead_bytes -= overhead_;
   --held.objects;
 }
 

@@ -40,10 +40,10 @@ class QuotaBooks {
   // What one object counts. Owned by the object and its copies.
   class Charge {
    public:
-    // freed: what goes when this comes. Errors: kQuota, but where it is `owed`: an object that is
-    // there already.
+    // freed: what goes when this comes. overhead: what the object counts beyond its bytes. Errors:
+    // kQuota, but where it is `owed`: an object that is there already.
     Charge(std::shared_ptr<QuotaBooks> books, Account account, std::int64_t bytes,
-           const Charge* freed, bool owed = false);
+           const Charge* freed, std::int64_t overhead = kObjectOverhead, bool owed = false);
     ~Charge();
     Charge(const Charge&) = delete;
     Charge& operator=(const Charge&) = delete;
@@ -52,6 +52,7 @@ class QuotaBooks {
     const std::shared_ptr<QuotaBooks> books_;
     const Account account_;
     const std::int64_t bytes_;
+    const std::int64_t overhead_;
   };
 
  private:

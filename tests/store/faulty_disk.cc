@@ -202,6 +202,17 @@ int FaultyDisk::unlink(int folder, const std::string& name) {
   });
 }
 
+int FaultyDisk::remove_folder(int parent, const std::string& name) {
+  if (const int error = step(Takes::kNothing); error < 0) return error;
+  return then([&] {
+    const int gone = disk_.remove_folder(parent, name);
+    if (gone >= 0) {
+      note({Change::Kind::kFolderGone, path_in(parent, name), "", false, "", inode_of(parent)});
+    }
+    return gone;
+  });
+}
+
 void FaultyDisk::lose_unsynced(bool contents, bool names) {
   for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
     const bool is_content = change->kind == Change::Kind::kWrite;
@@ -226,6 +237,9 @@ void FaultyDisk::lose_unsynced(bool contents, bool names) {
         break;
       case Change::Kind::kUnlink:
         write_file(change->path, change->content);
+        break;
+      case Change::Kind::kFolderGone:
+        std::filesystem::create_directory(change->path, ignored);
         break;
     }
   }

@@ -42,11 +42,12 @@ class FaultyDisk : public Disk {
   int rename(int from, const std::string& name, int to, const std::string& new_name,
              bool replace) override;
   int unlink(int folder, const std::string& name) override;
+  int remove_folder(int parent, const std::string& name) override;
 
  private:
   // What a step that was not synced did, to be taken back.
   struct Change {
-    enum class Kind { kWrite, kCreate, kFolder, kRename, kUnlink } kind;
+    enum class Kind { kWrite, kCreate, kFolder, kRename, kUnlink, kFolderGone } kind;
     std::string path;      // of the file, folder or new name
     std::string old_path;  // of a rename
     bool had_content = false;
