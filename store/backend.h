@@ -51,6 +51,7 @@ struct Object {
   std::int64_t version = 0;  // 1 for the first put under a key, then one more each
   // Keeps its memory counted for as long as somebody may use it, also when it is erased meanwhile.
   std::shared_ptr<const void> charge;
+  std::uint64_t number = 0;  // of the put; no other object of this process has it
 };
 
 // Whose objects.
@@ -65,7 +66,27 @@ struct Entry {
   std::shared_ptr<const ObjectMeta> meta;
   std::int64_t bytes = 0;
   std::int64_t version = 0;
+  std::uint64_t number = 0;  // of the put: versions begin at 1 again, numbers never do
 };
+
+// What a put expects to find under its key.
+struct Expected {
+  std::int64_t version = 0;  // 0: nothing
+  std::uint64_t number = 0;  // of the one object that it may be; 0: any of that version
+
+  Expected(std::int64_t of_version) : version(of_version) {}  // NOLINT: a version is expected
+  // What describe() told: this object and none that took its place since.
+  static Expected exactly(const std::optional<Entry>& known) {
+    Expected expected(known ? known->version : 0);
+    if (known) expected.number = known->number;
+    return expected;
+  }
+  // Errors: kImmutable. `same_owner`: whether the object that was found is the putter's own.
+  void check(std::int64_t found_version, std::uint64_t found_number, bool same_owner) const;
+};
+
+// kImmutable, whatever it is that has a name already or is in its way: others need not know.
+Error name_taken();
 
 struct AccountStats {
   std::int64_t bytes = 0;           // of the objects, and of erased ones that are in use
@@ -90,12 +111,11 @@ class Backend {
   // The URI scheme it serves: "mem", "fs", "oss".
   virtual std::string_view scheme() const = 0;
 
-  // Stores under a key. expected_version: 0 for a key that must not exist yet, n for the version to
-  // replace. Errors: kImmutable when the key's version is another (nothing is changed); kQuota when
-  // the quota would be passed (nothing is changed). Returns the new version.
+  // Stores under a key. expected: 0 for a key that must not exist yet, n for the version to
+  // replace, or exactly one object. Errors: kImmutable when another is found (nothing is changed);
+  // kQuota when the quota would be passed (nothing is changed). Returns the new version.
   virtual std::int64_t put(const std::string& key, ValuePtr value,
-                           std::shared_ptr<const ObjectMeta> meta,
-                           std::int64_t expected_version) = 0;
+                           std::shared_ptr<const ObjectMeta> meta, const Expected& expected) = 0;
 
   virtual std::optional<Object> get(const std::string& key) const = 0;
   virtual bool exists(const std::string& key) const = 0;
@@ -104,6 +124,8 @@ class Backend {
 
   // False where there was none.
   virtual bool erase(const std::string& key) = 0;
+  // Erases what describe() told of, and nothing that took its place since.
+  virtual bool erase_exactly(const Entry& entry) = 0;
   // Erases all of an owner; returns how many. What is put meanwhile may stay.
   virtual std::int64_t erase_all(const Owner& owner) = 0;
 

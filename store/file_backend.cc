@@ -31,13 +31,6 @@ void check_key(const std::string& key) {
   }
 }
 
-[[noreturn]] void immutable(std::int64_t expected, std::int64_t found) {
-  throw Error(Code::kImmutable, expected == 0
-                                    ? "an object with this URI exists already; use another URI"
-                                    : "expected version " + std::to_string(expected) +
-                                          " of the object, found " + std::to_string(found));
-}
-
 }  // namespace
 
 // Has a key for itself. REQUIRES, made and gone: the lock is held.
@@ -162,18 +155,18 @@ void FileBackend::store_file(ObjectRecord& record, const Value& value, bool repl
 }
 
 std::int64_t FileBackend::put(const std::string& key, ValuePtr value,
-                              std::shared_ptr<const ObjectMeta> meta,
-                              std::int64_t expected_version) {
+                              std::shared_ptr<const ObjectMeta> meta, const Expected& expected) {
   check_key(key);
   Found found;
   found.bytes = counted_bytes(*value, *meta);
-  found.version = expected_version + 1;
+  found.version = expected.version + 1;
   found.meta = meta;
   std::unique_lock lock(mutex_);
   const Busy busy(*this, key, lock);
   const auto before = objects_.find(key);
   const std::int64_t version = before == objects_.end() ? 0 : before->second.version;
-  if (version != expected_version) immutable(expected_version, version);
+  const bool own = version == 0 || before->second.meta->principal == meta->principal;
+  expected.check(version, version == 0 ? 0 : before->second.sequence, own);
   const QuotaBooks::Charge* freed = nullptr;
   if (version != 0 && before->second.charge.use_count() == 1) freed = before->second.charge.get();
   found.charge = std::make_shared<const QuotaBooks::Charge>(books_, account_for(*meta), found.bytes,
@@ -202,7 +195,7 @@ std::int64_t FileBackend::put(const std::string& key, ValuePtr value,
   }
   lock.lock();
   insert(key, std::move(found));
-  return expected_version + 1;
+  return expected.version + 1;
 }
 
 void FileBackend::insert(const std::string& key, Found found) {
@@ -242,7 +235,7 @@ Object FileBackend::read(const std::string& key, const Found& found) const {
                                     std::to_string(found.version) +
                                     "; restore it or remove the object");
   }
-  return {std::move(object.value), found.meta, found.version, found.charge};
+  return {std::move(object.value), found.meta, found.version, found.charge, found.sequence};
 }
 
 std::optional<Object> FileBackend::get(const std::string& key) const {
@@ -257,7 +250,7 @@ std::optional<Object> FileBackend::get(const std::string& key) const {
     if (!found.broken.empty()) throw Error(Code::kCorrupt, found.broken);
     ValuePtr mapped = found.mapped.lock();
     if (mapped != nullptr && !has_faulted(*mapped)) {
-      return Object{std::move(mapped), found.meta, found.version, found.charge};
+      return Object{std::move(mapped), found.meta, found.version, found.charge, found.sequence};
     }
     try {
       Object object = read(key, found);
@@ -286,14 +279,18 @@ std::optional<Entry> FileBackend::describe(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
   if (at == objects_.end()) return std::nullopt;
-  return Entry{key, at->second.meta, at->second.bytes, at->second.version};
+  return Entry{key, at->second.meta, at->second.bytes, at->second.version, at->second.sequence};
 }
 
-bool FileBackend::erase(const std::string& key) {
+bool FileBackend::erase(const std::string& key) { return erase_if(key, 0); }
+
+bool FileBackend::erase_exactly(const Entry& entry) { return erase_if(entry.key, entry.number); }
+
+bool FileBackend::erase_if(const std::string& key, std::uint64_t number) {
   std::unique_lock lock(mutex_);
   const Busy busy(*this, key, lock);
   const auto found = objects_.find(key);
-  if (found == objects_.end()) return false;
+  if (found == objects_.end() || (number != 0 && found->second.sequence != number)) return false;
   const LedgerEntry entry{found->second.sequence, found->second.version,
                           found->second.meta->principal};
   lock.unlock();
@@ -335,7 +332,8 @@ std::vector<Entry> FileBackend::list(const Owner& owner, std::string_view prefix
   keys->second.visit(begin ? prefix : after, !begin, [&](std::string_view key) {
     if (!key.starts_with(prefix) || std::ssize(entries) >= limit) return false;
     const auto at = objects_.find(std::string(key));
-    entries.push_back({at->first, at->second.meta, at->second.bytes, at->second.version});
+    entries.push_back(
+        {at->first, at->second.meta, at->second.bytes, at->second.version, at->second.sequence});
     return true;
   });
   return entries;

@@ -60,11 +60,12 @@ class FileBackend : public Backend {
 
   std::string_view scheme() const override { return "fs"; }
   std::int64_t put(const std::string& key, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
-                   std::int64_t expected_version) override;
+                   const Expected& expected) override;
   std::optional<Object> get(const std::string& key) const override;
   bool exists(const std::string& key) const override;
   std::optional<Entry> describe(const std::string& key) const override;
   bool erase(const std::string& key) override;
+  bool erase_exactly(const Entry& entry) override;
   std::int64_t erase_all(const Owner& owner) override;
   std::vector<Entry> list(const Owner& owner, std::string_view prefix, std::string_view after,
                           std::int64_t limit) const override;
@@ -86,6 +87,8 @@ class FileBackend : public Backend {
   using Index = std::unordered_map<std::string, Found>;
   class Busy;
 
+  // number: of the object that it must be; 0: any.
+  bool erase_if(const std::string& key, std::uint64_t number);
   void open_root();
   void sweep();
   // Fills the index from the files, and the ledger from both.

@@ -6,7 +6,8 @@ namespace curia {
 namespace {
 
 Entry entry_of(const std::string& key, const Object& object) {
-  return {key, object.meta, counted_bytes(*object.value, *object.meta), object.version};
+  return {key, object.meta, counted_bytes(*object.value, *object.meta), object.version,
+          object.number};
 }
 
 Owner owner_of(const ObjectMeta& meta) { return {meta.principal, meta.session}; }
@@ -23,8 +24,7 @@ MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota)
 MemoryBackend::~MemoryBackend() = default;
 
 std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
-                                std::shared_ptr<const ObjectMeta> meta,
-                                std::int64_t expected_version) {
+                                std::shared_ptr<const ObjectMeta> meta, const Expected& expected) {
   const std::int64_t bytes = counted_bytes(*value, *meta);
   const Account account = account_for(*meta);
   const Owner owner = owner_of(*meta);
@@ -32,12 +32,8 @@ std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
   const std::lock_guard lock(mutex_);
   const auto before = objects_.find(key);
   const std::int64_t found = before == objects_.end() ? 0 : before->second.version;
-  if (found != expected_version) {
-    throw Error(Code::kImmutable, expected_version == 0
-                                      ? "an object with this URI exists already; use another URI"
-                                      : "expected version " + std::to_string(expected_version) +
-                                            " of the object, found " + std::to_string(found));
-  }
+  const bool own = found == 0 || before->second.meta->principal == meta->principal;
+  expected.check(found, found == 0 ? 0 : before->second.number, own);
   // What somebody reads stays in memory beside the new one.
   const QuotaBooks::Charge* freed = nullptr;
   if (found != 0 && before->second.charge.use_count() == 1) {
@@ -53,8 +49,8 @@ std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
     throw;
   }
   if (moves) drop_key(*at);
-  replaced =
-      std::exchange(at->second, {std::move(value), std::move(meta), found + 1, std::move(charge)});
+  replaced = std::exchange(at->second, {std::move(value), std::move(meta), found + 1,
+                                        std::move(charge), ++last_number_});
   return found + 1;
 }
 
@@ -86,11 +82,15 @@ MemoryBackend::Objects::node_type MemoryBackend::take(Objects::iterator at) {
   return objects_.extract(at);
 }
 
-bool MemoryBackend::erase(const std::string& key) {
+bool MemoryBackend::erase(const std::string& key) { return erase_if(key, 0); }
+
+bool MemoryBackend::erase_exactly(const Entry& entry) { return erase_if(entry.key, entry.number); }
+
+bool MemoryBackend::erase_if(const std::string& key, std::uint64_t number) {
   Objects::node_type removed;  // freed after the lock
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
-  if (at == objects_.end()) return false;
+  if (at == objects_.end() || (number != 0 && at->second.number != number)) return false;
   removed = take(at);
   return true;
 }

@@ -21,11 +21,12 @@ class MemoryBackend : public Backend {
 
   std::string_view scheme() const override { return "mem"; }
   std::int64_t put(const std::string& key, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
-                   std::int64_t expected_version) override;
+                   const Expected& expected) override;
   std::optional<Object> get(const std::string& key) const override;
   bool exists(const std::string& key) const override;
   std::optional<Entry> describe(const std::string& key) const override;
   bool erase(const std::string& key) override;
+  bool erase_exactly(const Entry& entry) override;
   std::int64_t erase_all(const Owner& owner) override;
   std::vector<Entry> list(const Owner& owner, std::string_view prefix, std::string_view after,
                           std::int64_t limit) const override;
@@ -37,6 +38,9 @@ class MemoryBackend : public Backend {
  private:
   using Objects = std::unordered_map<std::string, Object>;
 
+  // number: of the object that it must be; 0: any.
+  bool erase_if(const std::string& key, std::uint64_t number);
+
   // REQUIRES for these: mutex_ held.
   void drop_key(const Objects::value_type& entry);
   // The node's object goes with the caller, after the lock.
@@ -45,6 +49,7 @@ class MemoryBackend : public Backend {
   const std::shared_ptr<QuotaBooks> books_;
   mutable std::mutex mutex_;
   Objects objects_;
+  std::uint64_t last_number_ = 0;
   std::map<Owner, OrderedKeys> keys_;  // of objects_
 };
 

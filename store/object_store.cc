@@ -22,10 +22,9 @@ Backend& ObjectStore::backend(std::string_view scheme) const {
 }
 
 std::int64_t ObjectStore::put(const Uri& uri, ValuePtr value,
-                              std::shared_ptr<const ObjectMeta> meta,
-                              std::int64_t expected_version) {
+                              std::shared_ptr<const ObjectMeta> meta, const Expected& expected) {
   return backend(uri.scheme())
-      .put(std::string(uri.rest()), std::move(value), std::move(meta), expected_version);
+      .put(std::string(uri.rest()), std::move(value), std::move(meta), expected);
 }
 
 std::optional<Object> ObjectStore::get(const Uri& uri) const {
@@ -38,6 +37,10 @@ bool ObjectStore::exists(const Uri& uri) const {
 
 std::optional<Entry> ObjectStore::describe(const Uri& uri) const {
   return backend(uri.scheme()).describe(std::string(uri.rest()));
+}
+
+bool ObjectStore::erase_exactly(const Uri& uri, const Entry& entry) {
+  return backend(uri.scheme()).erase_exactly(entry);
 }
 
 bool ObjectStore::erase(const Uri& uri) {

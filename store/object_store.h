@@ -21,11 +21,12 @@ class ObjectStore {
   Backend& backend(std::string_view scheme) const;
 
   std::int64_t put(const Uri& uri, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
-                   std::int64_t expected_version = 0);
+                   const Expected& expected = 0);
   std::optional<Object> get(const Uri& uri) const;
   bool exists(const Uri& uri) const;
   std::optional<Entry> describe(const Uri& uri) const;
   bool erase(const Uri& uri);
+  bool erase_exactly(const Uri& uri, const Entry& entry);
 
  private:
   std::map<std::string, std::unique_ptr<Backend>, std::less<>> backends_;

@@ -12,9 +12,10 @@ bool is_callers(const ObjectMeta& meta, const Uri& uri, const Owner& caller) {
 
 }  // namespace
 
-bool owns_object(const ObjectStore& store, const Uri& uri, const Owner& caller) {
-  const auto known = store.describe(uri);
-  return known && is_callers(*known->meta, uri, caller);
+std::optional<Entry> describe_object(const ObjectStore& store, const Uri& uri,
+                                     const Owner& caller) {
+  auto known = store.describe(uri);
+  return known && is_callers(*known->meta, uri, caller) ? std::move(known) : std::nullopt;
 }
 
 std::optional<Object> find_object(const ObjectStore& store, const Uri& uri, const Owner& caller) {

@@ -14,7 +14,7 @@ namespace curia {
 // scheme without a backend. Reads and checks the whole file of an object on disk. Thread: any.
 std::optional<Object> find_object(const ObjectStore& store, const Uri& uri, const Owner& caller);
 
-// Whether find_object() would find something; without reading it.
-bool owns_object(const ObjectStore& store, const Uri& uri, const Owner& caller);
+// What find_object() would find; without reading it.
+std::optional<Entry> describe_object(const ObjectStore& store, const Uri& uri, const Owner& caller);
 
 }  // namespace curia

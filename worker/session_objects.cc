@@ -132,7 +132,8 @@ std::string WorkerSession::release(std::string_view metadata) {
   }
   for (const std::string& text : request.uris) {
     const Uri uri = Uri::parse(text);
-    if (owns_object(*parts_.store, uri, {driver_, id_})) parts_.store->erase(uri);
+    const auto own = describe_object(*parts_.store, uri, {driver_, id_});
+    if (own) parts_.store->erase_exactly(uri, *own);
   }
   return encode(Nothing{});
 }

@@ -293,7 +293,7 @@ void Task::save(const Op& op, const Type& type, const ValuePtr& value) {
   const bool other_session =
       known && uri.scheme() == "mem" && known->meta->session != info_.session;
   if (known && (known->meta->principal != info_.driver || other_session)) {
-    throw Error(Code::kImmutable, "an object with this URI exists already; use another URI");
+    throw name_taken();
   }
   Hasher hasher("curia save 1");
   hasher.add(plan_.digest);
@@ -301,7 +301,7 @@ void Task::save(const Op& op, const Type& type, const ValuePtr& value) {
   for (const Digest& lineage : lineages_) hasher.add(lineage);
   put_result(*parts_.store, uri, value,
              meta(type, std::make_shared<const Label>(std::move(label)), hasher.finish(), ""),
-             known ? known->version : 0);
+             Expected::exactly(known));
 }
 
 std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {

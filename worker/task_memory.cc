@@ -12,12 +12,12 @@
 namespace curia {
 
 void put_result(ObjectStore& store, const Uri& uri, ValuePtr value,
-                const std::shared_ptr<const ObjectMeta>& meta, std::int64_t expected_version) {
+                const std::shared_ptr<const ObjectMeta>& meta, const Expected& expected) {
   try {
-    store.put(uri, std::move(value), meta, expected_version);
+    store.put(uri, std::move(value), meta, expected);
   } catch (const Error& error) {
     if (!meta->hidden || error.code() != Code::kQuota) throw;
-    store.put(uri, std::make_shared<const Value>(error), meta, expected_version);
+    store.put(uri, std::make_shared<const Value>(error), meta, expected);
   }
 }
 

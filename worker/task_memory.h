@@ -20,7 +20,7 @@ namespace curia {
 // Stores a result. One for which there is no room although nobody may know its size is stored as
 // that failure, under its label. Errors: as Backend::put() for all others.
 void put_result(ObjectStore& store, const Uri& uri, ValuePtr value,
-                const std::shared_ptr<const ObjectMeta>& meta, std::int64_t expected_version);
+                const std::shared_ptr<const ObjectMeta>& meta, const Expected& expected);
 
 class TaskMemory {
  public:

@@ -97,6 +97,34 @@ void check_backend_contract(const MakeBackend& make) {
     CHECK(backend->stats().open.bytes == 16);
   }
 
+  SUBCASE("versions begin again, so a put or erase could meet what another driver saved since") {
+    backend->put("k", contract_value(1, 1), contract_meta("mallory"), 0);
+    const auto seen = backend->describe("k");
+    backend->erase("k");
+    backend->put("k", contract_value(1, 2), contract_meta("dora"), 0);
+    CHECK(backend->describe("k")->version == seen->version);
+    CHECK(code_of([&] {
+            backend->put("k", contract_value(1, 3), contract_meta("mallory"),
+                         Expected::exactly(seen));
+          }) == Code::kImmutable);
+    CHECK_FALSE(backend->erase_exactly(*seen));
+    CHECK(backend->describe("k")->meta->principal == "dora");
+    CHECK(first_of(*backend->get("k")) == 2);
+    // Nor what the same driver saved anew.
+    const auto mine = backend->describe("k");
+    backend->erase("k");
+    backend->put("k", contract_value(1, 4), contract_meta("dora"), 0);
+    CHECK(code_of([&] {
+            backend->put("k", contract_value(1, 5), contract_meta("dora"), Expected::exactly(mine));
+          }) == Code::kImmutable);
+    CHECK(backend->put("k", contract_value(1, 6), contract_meta("dora"),
+                       Expected::exactly(backend->describe("k"))) == 2);
+    CHECK(backend->erase_exactly(*backend->describe("k")));
+    CHECK_FALSE(backend->exists("k"));
+    CHECK(backend->put("k", contract_value(1, 7), contract_meta("dora"),
+                       Expected::exactly(std::nullopt)) == 1);
+  }
+
   SUBCASE("a reader keeps what it got while the object is erased or replaced") {
     backend->put("k", contract_value(1, 1), contract_meta("dora"), 0);
     const auto held = backend->get("k");

@@ -1,0 +1,16 @@
+#include "store/backend.h"
+
+namespace curia {
+
+Error name_taken() { return {Code::kImmutable, "this URI is not free; use another one"}; }
+
+void Expected::check(std::int64_t found_version, std::uint64_t found_number,
+                     bool same_owner) const {
+  if (version == found_version && (number == 0 || number == found_number)) return;
+  if (version == 0 || !same_owner) throw name_taken();
+  throw Error(Code::kImmutable,
+              "expected version " + std::to_string(version) + " of the object, found " +
+                  (version == found_version ? "a new object" : std::to_string(found_version)));
+}
+
+}  // namespace curia
