@@ -85,6 +85,8 @@ FileHandle FileBackend::open_folder(const std::string& key, bool make) const {
       opened = disk_.open(at.fd(), name, O_RDONLY | O_DIRECTORY);
     }
     if (opened == -ENOENT && !make) return {};
+    // An object or a file, which are no less taken than the name itself.
+    if (make && (opened == -ENOTDIR || opened == -ELOOP)) throw name_taken();
     if (opened < 0) throw_disk_error(what, -opened);
     at = FileHandle(opened);
     begin = end + 1;
@@ -132,11 +134,8 @@ void FileBackend::store_file(ObjectRecord& record, const Value& value, bool repl
     lock.lock();
     folder = open_folder(record.key, true);  // it may have been removed as empty meanwhile
     const int error = disk_.rename(temporary_.fd(), name, folder.fd(), file_name, replaces);
-    if (error == -EEXIST || error == -EISDIR) {
-      throw Error(Code::kImmutable, "at fs:///" + record.key +
-                                        " there is a file or folder that is no object of this "
-                                        "worker; use another URI");
-    }
+    // A file or folder that is no object, or the folder of objects.
+    if (error == -EEXIST || error == -EISDIR) throw name_taken();
     if (error < 0) throw_disk_error(what, -error);
     lock.unlock();
   } catch (...) {

@@ -292,9 +292,9 @@ TEST_CASE("FileBackend: links, pipes and folders are not followed, read or writt
   // A folder on the way, too.
   fs::create_directory(world.folder / "elsewhere");
   fs::create_directory_symlink(world.folder / "elsewhere", world.file("link"));
-  error_of([&] { put(*world.store, "link/x", 1); }, Code::kInvalid);
+  error_of([&] { put(*world.store, "link/x", 1); }, Code::kImmutable);
   CHECK(fs::is_empty(world.folder / "elsewhere"));
-  error_of([&] { put(*world.store, "k/x", 1); }, Code::kInvalid);
+  error_of([&] { put(*world.store, "k/x", 1); }, Code::kImmutable);
   error_of([&] { put(*world.store, ".curia/lock", 1); }, Code::kInvalid);
   error_of([&] { put(*world.store, "../x", 1); }, Code::kInvalid);
   // Somebody's own file is no object, and stays.

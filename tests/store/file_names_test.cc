@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -122,4 +123,19 @@ TEST_CASE("FileBackend: a key has at most so many names, and counts its folders"
   CHECK(world.store->stats().open.left() == 0);
   world.store->erase(deep_key("x", kMaxKeyNames));
   CHECK_NOTHROW(put(*world.store, "y2/z"));
+}
+
+TEST_CASE("FileBackend: errors told an object from a folder, and a name beneath it from both") {
+  FileWorld world;
+  FileBackend& store = world.start();
+  put(store, "project/round/model");
+  std::ofstream(world.file("note.txt")) << "of the owner";
+  for (const char* key : {"project/round/model", "project/round", "project", "note.txt",
+                          "project/round/model/x", "project/round/model/x/y", "note.txt/x"}) {
+    CAPTURE(key);
+    const Error error = error_of([&] { put(store, key); });
+    CHECK(error.code() == Code::kImmutable);
+    CHECK(error.message() == name_taken().message());
+  }
+  CHECK_NOTHROW(put(store, "project/round/other"));
 }

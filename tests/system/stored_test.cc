@@ -297,3 +297,30 @@ TEST_CASE("Stored: a transfer in a loop took the memory of one more copy each ti
   CHECK(mib_since(before, cluster) < kQuotaMib);
   CHECK(eventually([&] { return stat(session, "alice", "memory_reserved_bytes") == 0; }));
 }
+
+TEST_CASE("Stored: errors told another driver whether a name is an object, a folder or neither") {
+  ProcessCluster cluster(with_store("[]"));
+  const auto save = [&](const std::string& who, const std::string& uri) {
+    Session session = cluster.connect(who);
+    Program program("save");
+    program.save(numbers(program, "alice", {1}), Uri::parse(uri));
+    session.run(program);
+    session.wait();
+  };
+  save("dora", "fs:///project/round/model");
+  const auto refused = [&](const std::string& uri) {
+    const Error error = error_of([&] { save("mallory", uri); });
+    CHECK(error.code() == Code::kImmutable);
+    return error.message();
+  };
+  const std::string taken = refused("fs:///project/round/model");
+  CHECK(contains(taken, "not free"));
+  CHECK(taken == refused("fs:///project/round"));
+  CHECK(taken == refused("fs:///project"));
+  CHECK(taken == refused("fs:///project/round/model/x"));
+  // With the object its folders go, and the name is free.
+  Session session = cluster.connect();
+  session.remove(session.stored("alice", Uri::parse("fs:///project/round/model")));
+  session.wait();
+  CHECK_NOTHROW(save("mallory", "fs:///project/round"));
+}
