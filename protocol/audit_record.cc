@@ -37,6 +37,21 @@ Digest head_digest(const std::string& party, std::uint64_t sequence, const Diges
   return hasher.finish();
 }
 
+std::int64_t field_size(const AuditField& field) {
+  return 8 + std::ssize(field.name) + std::ssize(field.value);
+}
+
+void cut_text(std::string& text) {
+  if (std::ssize(text) <= kMaxAuditText) return;
+  constexpr std::size_t kMark = 64;  // room for what says so
+  std::size_t end = static_cast<std::size_t>(kMaxAuditText) - kMark;
+  // Not within a character of UTF-8, which has at most three bytes behind its first.
+  for (int i = 0; i < 3 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U; ++i) --end;
+  const std::size_t cut = text.size() - end;
+  text.resize(end);
+  text += " ... (" + std::to_string(cut) + " bytes cut)";
+}
+
 // A log may hold anything once somebody has edited it: no control character reaches a terminal.
 std::string shown(std::string_view text) {
   std::string line(text);
@@ -74,6 +89,31 @@ std::string encode_audit(const AuditRecord& record) {
   writer(record.sequence, record.time_ms, static_cast<std::uint8_t>(record.kind), record.principal,
          record.session, record.task, record.times, record.fields);
   return bytes;
+}
+
+std::int64_t audit_size(const AuditRecord& record) {
+  // Numbers, the sizes of texts and of the list, and the frame.
+  std::int64_t size = 33 + 12 + 36 + std::ssize(record.principal) + std::ssize(record.session);
+  for (const AuditField& field : record.fields) size += field_size(field);
+  return size;
+}
+
+void fit_audit(AuditRecord& record) {
+  cut_text(record.principal);
+  cut_text(record.session);
+  std::int64_t bytes = 0;
+  std::size_t kept = 0;
+  for (AuditField& field : record.fields) {
+    cut_text(field.name);
+    cut_text(field.value);
+    bytes += field_size(field);
+    if (bytes > kMaxAuditRecord / 2) break;
+    ++kept;
+  }
+  const std::size_t dropped = record.fields.size() - kept;
+  if (dropped == 0) return;
+  record.fields.resize(kept);
+  record.fields.push_back({"cut", std::to_string(dropped) + " fields"});
 }
 
 AuditRecord decode_audit(std::string_view bytes) {

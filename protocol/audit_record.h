@@ -63,10 +63,16 @@ struct AuditRecord {
 };
 
 inline constexpr std::int64_t kMaxAuditRecord = 1 << 20;
+inline constexpr std::int64_t kMaxAuditText = 4 << 10;  // of a text in a record that is written
 inline constexpr std::string_view kAuditMagic = "curia audit 1\n";
 
 // The unique bytes of a record.
 std::string encode_audit(const AuditRecord& record);
+// Bytes that a record takes in a file.
+std::int64_t audit_size(const AuditRecord& record);
+// Cuts texts of more than kMaxAuditText bytes, and says so in them; drops fields behind the first
+// half a kMaxAuditRecord, and counts them in a field `cut`. What is left fits into a record.
+void fit_audit(AuditRecord& record);
 // Errors: kInvalid for bytes that encode_audit() would not have written.
 AuditRecord decode_audit(std::string_view bytes);
 // Of a record in its chain; `previous` is all zero for the first.

@@ -296,6 +296,8 @@ void Audit::work() {
 }
 
 void Audit::add(std::string& bytes, AuditRecord record) {
+  // A record that the reader refuses would make all that follow it unreadable.
+  fit_audit(record);
   record.sequence = ++last_;
   const std::string body = encode_audit(record);
   hash_ = audit_hash(hash_, body);

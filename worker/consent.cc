@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string_view>
 
 #include "protocol/digest.h"
 
@@ -22,6 +23,9 @@ struct Round {
 // A request and its answer, which may give a reason for each item, fit into a message each.
 constexpr std::int64_t kRequestBytes = 48 << 10;
 constexpr std::int64_t kReasonBytes = 768;
+// Of all reasons together: less than the message of an error may have (kMaxErrorText).
+constexpr std::int64_t kMaxRefused = 3 << 10;
+constexpr std::string_view kMoreReasons = "; and more";
 
 // The questions to one owner, in as many requests as they need.
 struct Questions {
@@ -49,9 +53,15 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// A driver may ask for thousands of things that are refused, each for a reason of its own.
 void add_reason(std::string& refused, const std::string& given) {
+  if (refused.ends_with(kMoreReasons)) return;
   const std::string reason = one_line(given);
   if (refused.find(reason) != std::string::npos) return;
+  if (std::ssize(refused) + std::ssize(reason) > kMaxRefused) {
+    refused += (refused.empty() ? reason.substr(0, kMaxRefused) : "") + std::string(kMoreReasons);
+    return;
+  }
   refused += (refused.empty() ? "" : "; ") + reason;
 }
 

@@ -1,5 +1,6 @@
 #include "worker/node.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "protocol/digest.h"
@@ -61,12 +62,18 @@ void Node::set_policy(Policy policy, const std::string& from) {
   AuditRecord record;
   record.kind = AuditKind::kPolicy;
   record.fields.push_back({"from", from});
-  for (const auto& [driver, key] : policy.drivers) record.fields.push_back({"driver", driver});
   std::int64_t bytes = 0;
+  for (const auto& [driver, key] : policy.drivers) {
+    bytes += std::ssize(driver);
+    if (bytes > kMaxAuditRecord / 8) break;
+    record.fields.push_back({"driver", driver});
+  }
+  record.fields.push_back({"drivers", std::to_string(policy.drivers.size())});
+  bytes = 0;
   for (const Grant& grant : policy.grants) {
     const std::string text = grant.id().hex() + " " + grant.str();
-    bytes += std::ssize(text);
-    if (bytes > kMaxAuditRecord / 4) break;
+    bytes += std::min(std::ssize(text), kMaxAuditText);
+    if (bytes > kMaxAuditRecord / 8) break;
     record.fields.push_back({"grant", text});
   }
   record.fields.push_back({"grants", std::to_string(policy.grants.size())});

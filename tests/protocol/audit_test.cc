@@ -131,6 +131,23 @@ TEST_CASE("Audit record: it comes back as it was, and no other bytes are one") {
   CHECK(find_audit_kind("different_programs") == AuditKind::kDifferentPrograms);
 }
 
+TEST_CASE("Audit record: a text that is too long is cut between characters, and says so") {
+  AuditRecord made = record(1, AuditKind::kRefused, std::string(kMaxAuditText, 'x'));
+  const std::string before = encode_audit(made);
+  CHECK(audit_size(made) == std::ssize(before) + 36);
+  fit_audit(made);
+  CHECK(encode_audit(made) == before);
+  for (int shift = 0; shift < 4; ++shift) {
+    made.fields[0].value = std::string(static_cast<std::size_t>(shift), 'x');
+    for (int i = 0; i < 2000; ++i) made.fields[0].value += "\xe2\x82\xac";
+    fit_audit(made);
+    const std::string text(made.field("what"));
+    CHECK(std::ssize(text) <= kMaxAuditText);
+    CHECK((text.find(" ... (") - static_cast<std::size_t>(shift)) % 3 == 0);
+    CHECK(contains(text, "bytes cut)"));
+  }
+}
+
 TEST_CASE("Audit record: nothing in an edited log reaches a terminal as a control character") {
   const std::string line = audit_line(record(1, AuditKind::kRefused, "\x1b[2J\n"));
   for (const unsigned char c : line) CHECK((c >= 0x20 && c != 0x7F));
