@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -43,13 +44,23 @@ class Verifier {
       if (!check(*frame)) break;
     }
     report_.cut_bytes = reader.left();
+    if (checks_.last_head) check_last_head();
     if (checks_.order) check_order();
     if (checks_.heads) check_heads();
+    if (checks_.tail) check_tail();
     std::ranges::stable_sort(report_.problems, {}, &AuditProblem::record);
     return std::move(report_);
   }
 
  private:
+  // A signature, and what it is of.
+  struct LastHead {
+    std::uint64_t record = 0;
+    std::uint64_t signs = 0;
+    Digest hash;
+    std::string signature;
+  };
+
   void problem(std::uint64_t record, std::string text) {
     if (std::ssize(report_.problems) < kMaxAuditProblems) {
       report_.problems.push_back({record, std::move(text)});
@@ -73,6 +84,8 @@ class Verifier {
     }
     if (report_.records == 0) begin(record);
     if (record.kind == AuditKind::kStart) check_start(record);
+    ++report_.unsigned_records;
+    if (record.kind == AuditKind::kConsent) ++report_.unsigned_consents;
     if (record.kind == AuditKind::kHead) check_signature(record);
     order_.push_back(record.sequence);
     if (const auto wanted = hashes_.find(record.sequence); wanted != hashes_.end()) {
@@ -105,22 +118,49 @@ class Verifier {
   }
 
   void check_signature(const AuditRecord& record) {
-    bool good = false;
-    try {
-      good = AuditHead{report_.last, previous_, report_.key,
-                       parse_signature(record.field("signature"))}
-                 .good(report_.party);
-    } catch (const Error&) {
-      // It is no signature.
-    }
-    if (good || !checks_.signatures) {
+    const LastHead head{record.sequence, report_.last, previous_,
+                        std::string(record.field("signature"))};
+    if (!checks_.signatures) last_head_ = head;
+    if (!checks_.signatures || good(head)) {
       report_.signed_to = report_.last;
+      report_.unsigned_records = report_.unsigned_consents = 0;
       return;
     }
     problem(record.sequence, "the signature in " + number(record.sequence) +
                                  " does not belong to what stands before it: " +
                                  span(std::min(report_.signed_to + 1, report_.last), report_.last) +
                                  " are not as the worker wrote them");
+  }
+
+  bool good(const LastHead& head) const {
+    try {
+      return AuditHead{head.signs, head.hash, report_.key, parse_signature(head.signature)}.good(
+          report_.party);
+    } catch (const Error&) {
+      return false;  // it is no signature
+    }
+  }
+
+  void check_last_head() {
+    if (!last_head_ || good(*last_head_)) return;
+    problem(last_head_->record, "the signature in " + number(last_head_->record) +
+                                    " does not belong to what stands before it");
+  }
+
+  void check_tail() {
+    const std::uint64_t tail = report_.unsigned_records;
+    if (tail == 0) return;
+    const bool none = report_.signed_to == 0;
+    if (!none && report_.unsigned_consents == 0 && tail <= kMaxAuditTail) return;
+    std::string text = none ? "nothing in this log is signed: none of its " : "";
+    text += std::to_string(tail) + " records" +
+            (none ? " is vouched for" : " after the last signature are not vouched for");
+    if (report_.unsigned_consents != 0) {
+      text += "; " + std::to_string(report_.unsigned_consents) +
+              " of them are consents, which a worker never leaves unsigned";
+    }
+    // At the end of the list: what else is wrong says more.
+    problem(report_.last, std::move(text));
   }
 
   void check_order() {
@@ -174,6 +214,7 @@ class Verifier {
   const AuditChecks checks_;
   AuditReport report_;
   Digest previous_;
+  std::optional<LastHead> last_head_;
   std::vector<std::uint64_t> order_;
   std::unordered_map<std::uint64_t, Digest> hashes_;  // of the records that others saw
 };

@@ -42,7 +42,12 @@ struct AuditChecks {
   bool order = true;
   bool signatures = true;
   bool heads = true;
+  bool tail = true;        // what stands behind the last signature
+  bool last_head = false;  // its signature, also where the others are not checked
 };
+
+// A worker signs at the end of every write: more records than this have no reason to be unsigned.
+inline constexpr std::uint64_t kMaxAuditTail = 20'000;
 
 inline constexpr std::int64_t kMaxAuditProblems = 20;
 
@@ -52,6 +57,8 @@ struct AuditReport {
   std::uint64_t records = 0;
   std::uint64_t last = 0;              // number of the last one
   std::uint64_t signed_to = 0;         // up to which the worker signed
+  std::uint64_t unsigned_records = 0;  // whole ones behind the last signature: not vouched for
+  std::uint64_t unsigned_consents = 0;
   std::uint64_t seen_to = 0;           // the last one that another party is known to have seen
   std::int64_t cut_bytes = 0;          // of a record at the end that is not whole
   std::vector<AuditProblem> problems;  // at most kMaxAuditProblems

@@ -62,10 +62,12 @@ Audit::~Audit() {
 void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
   const AuditMark mark = disk_->mark();
   std::string cut;
+  std::uint64_t signed_end = UINT64_MAX;  // the last head, where something stands behind it
   {
     const auto in = disk_->read();
-    // Signatures are for those who do not trust this disk; here they would only take time.
-    const AuditReport report = verify_audit(*in, {}, key_.public_key(), {.signatures = false});
+    // The last signature covers all before it; the others would only take time.
+    const AuditReport report = verify_audit(
+        *in, {}, key_.public_key(), {.signatures = false, .tail = false, .last_head = true});
     if (report.last < mark.records) {
       throw changed("it ends with record " + std::to_string(report.last) + ", but record " +
                     std::to_string(mark.records) + " was on the disk");
@@ -79,9 +81,19 @@ void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
       }
       cut = first.text;
     }
+    if (report.unsigned_records != 0) {
+      if (report.last - report.unsigned_records < mark.records) {
+        throw changed("record " + std::to_string(mark.records) +
+                      " was on the disk, but the last signature is before it");
+      }
+      // Nothing is answered before its signature is on the disk, so nobody relies on these.
+      signed_end = report.last - report.unsigned_records;
+      cut = std::to_string(report.unsigned_records) + " records behind the last signature, " +
+            std::to_string(report.unsigned_consents) + " of them consents, are not taken";
+    }
   }
   const auto in = disk_->read();
-  const std::int64_t good = take_all(*in, replay);
+  const std::int64_t good = take_all(*in, replay, signed_end);
   stats_.records = static_cast<std::int64_t>(last_);
   if (disk_->size() > good) mend(good, cut);
   if (disk_->size() == 0) disk_->append(kAuditMagic);
@@ -92,10 +104,12 @@ void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
 }
 
 std::int64_t Audit::take_all(std::istream& log,
-                             const std::function<void(const AuditRecord&)>& replay) {
+                             const std::function<void(const AuditRecord&)>& replay,
+                             std::uint64_t signed_end) {
   AuditReader reader(log);
   for (;;) {
     const std::int64_t good = reader.end();
+    if (last_ == signed_end) return good;
     const std::optional<AuditReader::Frame> frame = reader.next();
     if (!frame || !take(*frame, replay)) return good;
   }
@@ -132,6 +146,7 @@ void Audit::mend(std::int64_t from, const std::string& what) {
   AuditRecord record;
   record.kind = AuditKind::kMended;
   record.fields = {{"bytes", std::to_string(bytes)}};
+  if (!what.empty()) record.fields.push_back({"why", what});
   options_.log("audit log: " + std::to_string(bytes) + " bytes behind record " +
                std::to_string(last_) + " were cut by a crash, and nothing was agreed to in them" +
                (what.empty() ? "" : " (" + what + ")"));

@@ -90,8 +90,9 @@ class Audit {
   };
 
   void open(const std::function<void(const AuditRecord&)>& replay);
-  // Returns up to where the log is good.
-  std::int64_t take_all(std::istream& log, const std::function<void(const AuditRecord&)>& replay);
+  // Takes no record behind `signed_end`. Returns up to where the log is good.
+  std::int64_t take_all(std::istream& log, const std::function<void(const AuditRecord&)>& replay,
+                        std::uint64_t signed_end);
   // One record of the log at start; false when it does not fit.
   bool take(const AuditReader::Frame& frame, const std::function<void(const AuditRecord&)>& replay);
   void mend(std::int64_t from, const std::string& what);

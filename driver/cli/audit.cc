@@ -148,6 +148,8 @@ void verify(const AuditFlags& flags, Global& global) {
                           {"records", report.records},
                           {"last", report.last},
                           {"signed_to", report.signed_to},
+                          {"unsigned_records", report.unsigned_records},
+                          {"unsigned_consents", report.unsigned_consents},
                           {"seen_to", report.seen_to},
                           {"cut_bytes", report.cut_bytes},
                           {"problems", problems}});
@@ -157,6 +159,10 @@ void verify(const AuditFlags& flags, Global& global) {
               report.problems.empty() ? "good" : "NOT good",
               static_cast<unsigned long long>(report.records), report.party.c_str(),
               static_cast<unsigned long long>(report.signed_to), report.key.hex().c_str());
+  if (report.unsigned_records != 0) {
+    std::printf("%llu records after the last signature are not vouched for\n",
+                static_cast<unsigned long long>(report.unsigned_records));
+  }
   if (report.cut_bytes != 0) {
     std::printf("%lld bytes at the end are no whole record: of a write under way, or of a crash\n",
                 static_cast<long long>(report.cut_bytes));

@@ -112,6 +112,7 @@ constexpr AuditChecks kNoHashes{.hashes = false};
 constexpr AuditChecks kNoOrder{.order = false};
 constexpr AuditChecks kNoSignatures{.signatures = false};
 constexpr AuditChecks kNoHeads{.heads = false};
+constexpr AuditChecks kNoTail{.tail = false};
 
 }  // namespace
 
@@ -294,10 +295,42 @@ TEST_CASE("Audit: every byte that is changed or cut is found or said") {
       CHECK(at < kAuditMagic.size());
     }
     std::istringstream cut(file.substr(0, at));
-    const AuditReport report = verify_audit(cut);
+    const AuditReport report = verify_audit(cut, {}, {}, kNoTail);
     CHECK(report.records < 10);
     CHECK(report.problems.empty());
+    std::istringstream again(file.substr(0, at));
+    const bool nothing_signed = report.records > 0 && report.records < 5;
+    CHECK(verify_audit(again).problems.size() == (nothing_signed ? 1 : 0));
   }
+}
+
+TEST_CASE("Audit: records behind the last signature are said, and consents there are a problem") {
+  Log log = good_log();
+  log.add(record(0, AuditKind::kRun));
+  CHECK(found(log).empty());
+  CHECK(verified(log).unsigned_records == 1);
+  CHECK(verified(log).signed_to == 9);
+  for (int i = 0; i < 50; ++i) log.add(record(0, AuditKind::kConsent, "forged"));
+  CHECK(contains(found(log), "51 records after the last signature are not vouched for; 50"));
+  CHECK(found(log, {}, kNoTail).empty());
+  Log none;
+  none.add(start_record());
+  none.add(record(0, AuditKind::kRun));
+  CHECK(contains(found(none), "nothing in this log is signed"));
+  none.add_head();
+  CHECK(found(none).empty());
+  Log many = good_log();
+  for (std::uint64_t i = 0; i <= kMaxAuditTail; ++i) many.add(record(0, AuditKind::kRun));
+  CHECK(contains(found(many), "20001 records after the last signature are not vouched for"));
+}
+
+TEST_CASE("Audit: the last signature alone finds what was edited anywhere before it") {
+  constexpr AuditChecks kLastOnly{.signatures = false, .last_head = true};
+  Log log = good_log();
+  CHECK(found(log, {}, kLastOnly).empty());
+  log.edit(2, "A");
+  log.hash_again();
+  CHECK(contains(found(log, {}, kLastOnly), "the signature in record 10 does not belong"));
 }
 
 TEST_CASE("Audit: heads are read from a peer's log and from a list that it gives away") {

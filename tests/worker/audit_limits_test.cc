@@ -89,3 +89,74 @@ TEST_CASE("Audit: a run that is denied for a megabyte of reasons does not keep a
   CHECK(report.cut_bytes == 0);
   simulation.restart("alice");
 }
+
+TEST_CASE("Audit: a start takes no consent behind the last signature, and never signs one") {
+  auto disk = std::make_shared<TestDisk>();
+  {
+    TestOwner alice(disk, counted(2));
+    CHECK(alice.ask(1) == "");
+  }
+  std::string forged = disk->bytes();
+  Digest hash;
+  std::uint64_t last = 0;
+  {
+    const auto in = disk->read();
+    AuditReader reader(*in);
+    while (const auto frame = reader.next()) {
+      hash = frame->hash;
+      ++last;
+    }
+  }
+  const std::uint64_t honest = last;
+  for (int i = 0; i < 50; ++i) {
+    AuditRecord record;
+    record.sequence = ++last;
+    record.kind = AuditKind::kConsent;
+    record.principal = "mallory";
+    record.fields = {{"answer", "given"},
+                     {"source", "x"},
+                     {"asked_by", "alice"},
+                     {"grant", counted(2)[0].id().hex()},
+                     {"use", random_digest().hex()}};
+    const std::string body = encode_audit(record);
+    hash = audit_hash(hash, body);
+    append_audit_frame(forged, body, hash);
+  }
+  std::istringstream in(forged);
+  CHECK(verify_audit(in, {}, kKey.public_key()).problems.size() == 1);
+  auto second = std::make_shared<TestDisk>(forged, disk->mark());
+  {
+    TestOwner alice(second, counted(2));
+    CHECK(alice.audit->stats().consents == 1);
+    CHECK(alice.ask(2) == "");
+  }
+  CHECK(good(*second));
+  CHECK(count(*second, AuditKind::kConsent) == 2);
+  for (const AuditRecord& record : records_of(*second)) {
+    if (record.kind != AuditKind::kMended) continue;
+    CHECK(record.sequence > honest);
+    CHECK(contains(std::string(record.field("why")), "50 records behind the last signature"));
+  }
+  CHECK(count(*second, AuditKind::kMended) == 1);
+  // What the mark says was on the disk is not cut.
+  CHECK_THROWS_WITH_AS(TestOwner(std::make_shared<TestDisk>(forged, AuditMark{last})),
+                       doctest::Contains("the last signature is before it"), Error);
+}
+
+TEST_CASE("Audit: a start finds a use of a grant that was edited with all hashes made again") {
+  auto disk = std::make_shared<TestDisk>();
+  {
+    TestOwner alice(disk, counted(1));
+    CHECK(alice.ask(1) == "");
+  }
+  std::string forged(kAuditMagic);
+  Digest hash;
+  for (AuditRecord record : records_of(*disk)) {
+    std::erase_if(record.fields, [](const AuditField& field) { return field.name == "use"; });
+    const std::string body = encode_audit(record);
+    hash = audit_hash(hash, body);
+    append_audit_frame(forged, body, hash);
+  }
+  CHECK_THROWS_WITH_AS(TestOwner(std::make_shared<TestDisk>(forged, disk->mark()), counted(1)),
+                       doctest::Contains("does not belong to what stands before it"), Error);
+}
