@@ -153,15 +153,35 @@ void Audit::mend(std::int64_t from, const std::string& what) {
   note(std::move(record));
 }
 
+bool Audit::fits(const Waiting& waiting) const {
+  return std::ssize(queue_) < kMaxAuditNotes &&
+         waiting_bytes_ + waiting.bytes <= kMaxAuditNoteBytes;
+}
+
+void Audit::lose(const Waiting& waiting) {
+  const AuditRecord& record = waiting.records[0];
+  lost_[AuditBudget::payer(record, options_.party)] += record.times;
+}
+
 bool Audit::push(Waiting& waiting) {
-  for (AuditRecord& record : waiting.records) record.time_ms = now_ms();
+  constexpr std::int64_t kProgramField = 80;
+  waiting.bytes = waiting.program.empty() ? 0 : kProgramField;
+  for (AuditRecord& record : waiting.records) {
+    record.time_ms = now_ms();
+    fit_audit(record);
+    waiting.bytes += audit_size(record);
+  }
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     if (waiting.done != nullptr && !deciding_) return false;
-    if (waiting.done == nullptr && std::ssize(queue_) >= kMaxAuditNotes) {
-      ++lost_;
-      return true;
+    if (waiting.done == nullptr) {
+      const std::string payer = AuditBudget::payer(waiting.records[0], options_.party);
+      if (!fits(waiting) || !budget_.take(payer, waiting.bytes, Clock::now())) {
+        lose(waiting);
+        return true;
+      }
+      waiting_bytes_ += waiting.bytes;
     }
     wake = queue_.empty() || waiting.done != nullptr;
     if (queue_.empty()) write_at_ = std::max(write_at_, Clock::now() + kAuditDelay);
@@ -292,15 +312,18 @@ void Audit::work() {
     if (queue_.empty() && stop_) return;
     std::vector<Waiting> batch = std::exchange(queue_, {});
     decisions_ = 0;
-    if (const auto lost = std::exchange(lost_, 0); lost != 0) {
+    waiting_bytes_ = 0;
+    for (const auto& [principal, times] : std::exchange(lost_, {})) {
       Waiting note;
-      note.records.push_back({.time_ms = now_ms(), .kind = AuditKind::kLost, .times = lost});
+      note.records.push_back(
+          {.time_ms = now_ms(), .kind = AuditKind::kLost, .principal = principal, .times = times});
       batch.push_back(std::move(note));
     }
     busy_ = true;
     const bool last = stop_;
     lock.unlock();
-    write(batch, last);
+    leave_room(batch);
+    if (!batch.empty()) write(batch, last);
     lock.lock();
     busy_ = false;
     idle_.notify_all();
@@ -317,6 +340,19 @@ void Audit::add(std::string& bytes, AuditRecord record) {
   const std::string body = encode_audit(record);
   hash_ = audit_hash(hash_, body);
   append_audit_frame(bytes, body, hash_);
+}
+
+// What a driver can have written without a consent must not be what fills the disk.
+void Audit::leave_room(std::vector<Waiting>& batch) {
+  if (disk_->room() >= kAuditHeadRoom) return;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(batch, [this](const Waiting& waiting) {
+    if (waiting.done || AuditBudget::payer(waiting.records[0], options_.party).empty()) {
+      return false;
+    }
+    lose(waiting);
+    return true;
+  });
 }
 
 void Audit::write(std::vector<Waiting>& batch, bool last_one) {
@@ -399,7 +435,18 @@ void Audit::put_back(std::vector<Waiting>& batch) {
   std::erase_if(batch, [](const Waiting& waiting) { return waiting.done != nullptr; });
   const std::lock_guard lock(mutex_);
   for (Waiting& waiting : queue_) batch.push_back(std::move(waiting));
-  queue_ = std::move(batch);
+  queue_.clear();
+  waiting_bytes_ = 0;
+  for (Waiting& waiting : batch) {
+    if (!waiting.done) {
+      if (waiting.records[0].kind == AuditKind::kLost || !fits(waiting)) {
+        lose(waiting);
+        continue;
+      }
+      waiting_bytes_ += waiting.bytes;
+    }
+    queue_.push_back(std::move(waiting));
+  }
 }
 
 }  // namespace curia

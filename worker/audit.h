@@ -5,6 +5,8 @@
 // All other records are notes: they are written soon after, and before the next consent. Consents
 // that wait at the same time share one write and one sync.
 //
+// Notes are bounded, by number and bytes and for each principal; what goes beyond is counted.
+//
 // Invariant: every write ends with a signed head. Nothing in a record is a value, share or key.
 // Owned by Node. Thread: the public methods are for any; a thread of its own writes.
 #pragma once
@@ -23,11 +25,15 @@
 
 #include "protocol/audit_record.h"
 #include "protocol/error.h"
+#include "worker/audit_budget.h"
 #include "worker/audit_disk.h"
 
 namespace curia {
 
 inline constexpr std::int64_t kMaxAuditNotes = 20'000;  // that wait to be written; more are counted
+inline constexpr std::int64_t kMaxAuditNoteBytes = 32 << 20;  // likewise
+// Of the disk: below it only consents, and what the worker does by itself, are written.
+inline constexpr std::int64_t kAuditHeadRoom = 64 << 20;
 inline constexpr std::chrono::milliseconds kAuditDelay{200};  // of notes
 inline constexpr std::chrono::seconds kAuditRetry{1};         // of notes that could not be written
 inline constexpr std::uint64_t kAuditSyncRecords = 10'000;    // notes are synced after so many
@@ -87,6 +93,7 @@ class Audit {
     Done done;  // none for a note
     std::optional<AuditHead> seen;
     Digest program;  // of a run, instead of a field
+    std::int64_t bytes = 0;
   };
 
   void open(const std::function<void(const AuditRecord&)>& replay);
@@ -99,7 +106,12 @@ class Audit {
   // False for a decision after stop_deciding().
   // Takes what it is given, but for that.
   bool push(Waiting& waiting);
+  // Is there room for one more note? REQUIRES: mutex_ is held.
+  bool fits(const Waiting& waiting) const;
+  // Counts a note instead of keeping it. REQUIRES: mutex_ is held.
+  void lose(const Waiting& waiting);
   void work();
+  void leave_room(std::vector<Waiting>& batch);
   void write(std::vector<Waiting>& batch, bool last_one);
   void settle(std::vector<Waiting>& batch, const Error* failed);
   void add(std::string& bytes, AuditRecord record);
@@ -121,9 +133,11 @@ class Audit {
   std::condition_variable wake_;
   std::condition_variable idle_;
   std::vector<Waiting> queue_;
-  std::int64_t decisions_ = 0;  // in queue_
-  Clock::time_point write_at_;  // notes, not before
-  std::uint64_t lost_ = 0;
+  std::int64_t decisions_ = 0;                 // in queue_
+  Clock::time_point write_at_;                 // notes, not before
+  std::int64_t waiting_bytes_ = 0;             // of the notes in queue_
+  std::map<std::string, std::uint64_t> lost_;  // notes, by principal
+  AuditBudget budget_;
   std::map<std::string, AuditHead> told_;  // the latest of each peer, to queue each once
   bool deciding_ = true;
   bool busy_ = false;

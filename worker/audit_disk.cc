@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -64,6 +65,12 @@ class FileAudit : public AuditDisk {
       done += static_cast<std::size_t>(now);
     }
     size_ += static_cast<std::int64_t>(bytes.size());
+  }
+
+  std::int64_t room() override {
+    struct statvfs info {};
+    if (::fstatvfs(log_, &info) != 0) return INT64_MAX;  // a write will tell
+    return static_cast<std::int64_t>(info.f_bavail) * static_cast<std::int64_t>(info.f_frsize);
   }
 
   void truncate(std::int64_t size) override {

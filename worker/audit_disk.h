@@ -27,6 +27,8 @@ class AuditDisk {
   // Errors: kQuota when there is no room and kFailed otherwise, both with nothing of `bytes` left
   // behind; broken() says when that could not be made sure of.
   virtual void append(std::string_view bytes) = 0;
+  // Bytes that may be left for the log.
+  virtual std::int64_t room() { return INT64_MAX; }
   virtual void truncate(std::int64_t size) = 0;
   // What was appended survives a crash when this returns. Errors: kFailed; the disk is broken then.
   virtual void sync() = 0;

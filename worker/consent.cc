@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 
 #include "protocol/digest.h"
@@ -171,6 +172,29 @@ struct Decided {
   }
 };
 
+// What is denied in one request is one record: the first item as a whole, a few more by name, and
+// the number of the others. What is given has a record each.
+std::vector<AuditRecord> joined(std::vector<AuditRecord> records) {
+  constexpr int kNamed = 3;
+  std::vector<AuditRecord> kept;
+  std::optional<AuditRecord> denied;
+  int more = 0;
+  for (AuditRecord& record : records) {
+    if (record.field("answer") != "denied") {
+      kept.push_back(std::move(record));
+    } else if (!denied) {
+      denied = std::move(record);
+    } else if (++more <= kNamed) {
+      denied->fields.push_back({"also", std::string(record.field("source")) + " to " +
+                                            std::string(record.field("to")) + " as " +
+                                            std::string(record.field("release"))});
+    }
+  }
+  if (more > kNamed) denied->fields.push_back({"others", std::to_string(more - kNamed)});
+  if (denied) kept.push_back(*std::move(denied));
+  return kept;
+}
+
 void decide_item(Parts& parts, const Policy& policy, const std::string& asker,
                  const ConsentRequest& request, const ConsentItem& item, Decided& decided) {
   const ReleaseQuestion question = question_of(item);
@@ -261,18 +285,20 @@ void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest
   }
   if (parts.audit == nullptr) return done(decided->reply);
   if (!decided->gives) {
-    for (AuditRecord& record : decided->records) parts.audit->note(std::move(record));
+    for (AuditRecord& record : joined(std::move(decided->records))) {
+      parts.audit->note(std::move(record));
+    }
     return done(decided->reply);
   }
   const auto written = [&parts, decided, done = std::move(done)](const Error* failed) {
     if (failed != nullptr) {
       decided->refuse_all(parts, parts.party + " gives no consent, because its audit log cannot " +
                                      "be written: " + failed->message());
-      for (AuditRecord& record : decided->records) parts.audit->note(record);
+      for (AuditRecord& record : joined(decided->records)) parts.audit->note(std::move(record));
     }
     done(decided->reply);
   };
-  parts.audit->decide(decided->records, written);
+  parts.audit->decide(joined(decided->records), written);
 }
 
 ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request) {

@@ -160,3 +160,124 @@ TEST_CASE("Audit: a start finds a use of a grant that was edited with all hashes
   CHECK_THROWS_WITH_AS(TestOwner(std::make_shared<TestDisk>(forged, disk->mark()), counted(1)),
                        doctest::Contains("does not belong to what stands before it"), Error);
 }
+
+TEST_CASE("Audit: twenty denied runs with thousands of releases write little into the log") {
+  Simulation simulation = two_parties({});
+  {
+    Session session(simulation.wiring("mallory"), {});
+    for (int run = 0; run < 20; ++run) CHECK(ask_for_many(session, 1000).code() == Code::kDenied);
+  }
+  simulation.kill("alice");
+  CHECK(simulation.audit("alice")->size() < 1 << 20);
+}
+
+TEST_CASE("Audit: what is denied in one request is one record, with a few of the names") {
+  auto disk = std::make_shared<TestDisk>();
+  {
+    TestOwner alice(disk);
+    CHECK_FALSE(alice.ask(1, "bob", {"a", "b", "c", "d", "e", "f"}).empty());
+    CHECK_FALSE(alice.ask(2, "bob", {"x", "g", "h"}).empty());
+  }
+  CHECK(good(*disk));
+  CHECK(count(*disk, AuditKind::kConsent, "denied") == 2);
+  CHECK(count(*disk, AuditKind::kConsent, "given") == 1);
+  for (const AuditRecord& record : records_of(*disk)) {
+    if (record.kind != AuditKind::kConsent || record.field("answer") == "given") continue;
+    CHECK(record.field("source") == (record.task == 1 ? "a" : "g"));
+    CHECK(contains(std::string(record.field("also")), record.task == 1 ? "b to dora" : "h to"));
+    CHECK(record.field("others") == (record.task == 1 ? "2" : ""));
+  }
+}
+
+TEST_CASE(
+    "Audit: a driver whose notes go beyond its budget is counted, and keeps nobody else out") {
+  auto disk = std::make_shared<TestDisk>();
+  constexpr std::uint64_t kNotes = 5000;
+  {
+    TestOwner alice(disk);
+    for (std::uint64_t i = 0; i < kNotes; ++i) {
+      AuditRecord record = run_record(2 * i + 1);
+      record.principal = "mallory";
+      record.fields = {{"why", std::string(2000, 'w')}};
+      alice.audit->note(std::move(record));
+    }
+    AuditRecord other = run_record(3);
+    other.principal = "eve";
+    alice.audit->note(std::move(other));
+    CHECK(alice.ask(1) == "");
+  }
+  CHECK(good(*disk));
+  std::uint64_t kept = 0;
+  std::uint64_t lost = 0;
+  for (const AuditRecord& record : records_of(*disk)) {
+    if (record.principal != "mallory") continue;
+    if (record.kind == AuditKind::kRunFailed) ++kept;
+    if (record.kind == AuditKind::kLost) lost += record.times;
+  }
+  CHECK(kept > 100);
+  CHECK(kept < kNotes / 2);
+  CHECK(kept + lost == kNotes);
+  CHECK(count(*disk, AuditKind::kRunFailed) == static_cast<std::int64_t>(kept) + 1);
+}
+
+TEST_CASE("Audit: a budget comes back with time, and is not more than it was") {
+  AuditBudget budget;
+  const auto begun = AuditBudget::Clock::time_point() + std::chrono::hours(1);
+  CHECK(budget.take("dora", kAuditBurst, begun));
+  CHECK_FALSE(budget.take("dora", 1, begun));
+  CHECK(budget.take("eve", 1, begun));
+  CHECK(budget.take("", INT64_MAX, begun));
+  const auto later = begun + std::chrono::seconds(2);
+  CHECK(budget.take("dora", 2 * kAuditBytesPerSecond, later));
+  CHECK_FALSE(budget.take("dora", 1, later));
+  CHECK_FALSE(budget.take("dora", kAuditBurst + 1, later + std::chrono::hours(100'000)));
+  // A party may name any driver it likes in a question.
+  AuditRecord asked;
+  asked.kind = AuditKind::kConsent;
+  asked.principal = "anybody";
+  asked.fields = {{"asked_by", "bob"}};
+  CHECK(AuditBudget::payer(asked, "alice") == "bob");
+  CHECK(AuditBudget::payer(asked, "bob") == "anybody");
+}
+
+TEST_CASE("Audit: when the disk is nearly full notes are counted, and consents go on") {
+  auto disk = std::make_shared<TestDisk>();
+  {
+    TestOwner alice(disk);
+    disk->left = kAuditHeadRoom - 1;
+    AuditRecord record = run_record(1);
+    record.principal = "mallory";
+    alice.audit->note(record);
+    CHECK(alice.ask(1) == "");
+    CHECK(count(*disk, AuditKind::kConsent, "given") == 1);
+    CHECK(count(*disk, AuditKind::kRunFailed) == 0);
+    disk->left = INT64_MAX;
+  }
+  CHECK(good(*disk));
+  CHECK(count(*disk, AuditKind::kLost) == 1);
+}
+
+TEST_CASE("Audit: notes that are put back do not grow beyond their limit while the disk is full") {
+  auto disk = std::make_shared<TestDisk>();
+  constexpr std::uint64_t kRounds = 4;
+  {
+    TestOwner alice(disk);
+    CHECK(alice.ask(1) == "");
+    disk->full = true;
+    std::uint64_t task = 1;
+    for (std::uint64_t round = 0; round < kRounds; ++round) {
+      for (std::int64_t i = 0; i < kMaxAuditNotes; ++i) alice.audit->note(run_record(task += 2));
+      CHECK_FALSE(alice.ask(2).empty());  // tries to write all, and puts it back
+    }
+    disk->full = false;
+  }
+  CHECK(good(*disk));
+  CHECK(count(*disk, AuditKind::kRunFailed) <= kMaxAuditNotes);
+  std::uint64_t told = 0;
+  for (const AuditRecord& record : records_of(*disk)) {
+    if (record.kind == AuditKind::kLost || record.kind == AuditKind::kRunFailed) {
+      told += record.times;
+    }
+  }
+  CHECK(told >= kRounds * kMaxAuditNotes);
+}

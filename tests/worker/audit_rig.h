@@ -34,6 +34,7 @@ class TestDisk : public AuditDisk {
     if (full) throw Error(Code::kQuota, "cannot write audit.log: No space left on device");
     bytes_ += more;
   }
+  std::int64_t room() override { return left; }
   void truncate(std::int64_t size) override {
     const std::lock_guard lock(mutex_);
     bytes_.resize(static_cast<std::size_t>(size));
@@ -79,6 +80,7 @@ class TestDisk : public AuditDisk {
   std::atomic<bool> full{false};
   std::atomic<bool> faulty{false};
   std::atomic<int> syncs{0};
+  std::atomic<std::int64_t> left{INT64_MAX};
 
  private:
   std::mutex mutex_;
