@@ -91,6 +91,10 @@ std::string encode_audit(const AuditRecord& record) {
   return bytes;
 }
 
+bool is_given_consent(const AuditRecord& record) {
+  return record.kind == AuditKind::kConsent && record.field("answer") == "given";
+}
+
 std::int64_t audit_size(const AuditRecord& record) {
   // Numbers, the sizes of texts and of the list, and the frame.
   std::int64_t size = 33 + 12 + 36 + std::ssize(record.principal) + std::ssize(record.session);

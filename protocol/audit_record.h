@@ -68,6 +68,7 @@ inline constexpr std::string_view kAuditMagic = "curia audit 1\n";
 
 // The unique bytes of a record.
 std::string encode_audit(const AuditRecord& record);
+bool is_given_consent(const AuditRecord& record);
 // Bytes that a record takes in a file.
 std::int64_t audit_size(const AuditRecord& record);
 // Cuts texts of more than kMaxAuditText bytes, and says so in them; drops fields behind the first

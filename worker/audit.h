@@ -27,6 +27,7 @@
 #include "protocol/error.h"
 #include "worker/audit_budget.h"
 #include "worker/audit_disk.h"
+#include "worker/peer_heads.h"
 
 namespace curia {
 
@@ -125,7 +126,7 @@ class Audit {
   // Of the writing thread, and of the constructor.
   std::uint64_t last_ = 0;
   Digest hash_;
-  std::map<std::string, AuditHead> seen_;
+  PeerHeads heads_;
   bool full_ = false;
   std::uint64_t synced_ = 0;  // records
 
@@ -138,7 +139,8 @@ class Audit {
   std::int64_t waiting_bytes_ = 0;             // of the notes in queue_
   std::map<std::string, std::uint64_t> lost_;  // notes, by principal
   AuditBudget budget_;
-  std::map<std::string, AuditHead> told_;  // the latest of each peer, to queue each once
+  // The latest of each peer, by sequence, to queue each once.
+  std::map<std::string, std::map<std::uint64_t, AuditHead>> told_;
   bool deciding_ = true;
   bool busy_ = false;
   bool stop_ = false;

@@ -2,6 +2,8 @@
 // it unreadable, and not more than its share of the disk.
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "driver/connection.h"
 #include "driver/session.h"
 #include "tests/worker/audit_rig.h"
@@ -280,4 +282,61 @@ TEST_CASE("Audit: notes that are put back do not grow beyond their limit while t
     }
   }
   CHECK(told >= kRounds * kMaxAuditNotes);
+}
+
+TEST_CASE("Audit: heads of an honest peer that come out of order are no contradiction") {
+  auto disk = std::make_shared<TestDisk>();
+  const SigningKey bob = SigningKey::generate();
+  const auto head = [&bob](std::uint64_t record, std::uint8_t hash) {
+    Digest digest;
+    digest.bytes.fill(hash);
+    return sign_head(bob, "bob", record, digest);
+  };
+  {
+    TestOwner alice(disk);
+    for (const std::uint8_t record : {5, 9, 7, 9, 7, 12, 3}) {
+      alice.audit->saw("bob", head(record, record));
+    }
+    CHECK(alice.ask(1) == "");
+    CHECK(count(*disk, AuditKind::kPeerHead) == 5);
+    CHECK(count(*disk, AuditKind::kPeerHeadWrong) == 0);
+    // Another history shows at any of the records that were told.
+    alice.audit->saw("bob", head(7, 70));
+    CHECK(alice.ask(2) == "");
+    CHECK(count(*disk, AuditKind::kPeerHeadWrong) == 1);
+  }
+  // What a peer tells after a start was read after it.
+  TestOwner again(disk);
+  again.audit->saw("bob", head(11, 11));
+  CHECK(again.ask(3) == "");
+  CHECK(count(*disk, AuditKind::kPeerHeadWrong) == 2);
+}
+
+TEST_CASE("Audit: honest parties with several sessions at once accuse nobody of a wrong head") {
+  SimulatedParty alice;
+  SimulatedParty bob;
+  alice.datasets.emplace("x", Tensor::of<double>({2}, {1, 2}));
+  alice.grants = {{.source = "x", .to = "bob"}};
+  bob.datasets.emplace("y", Tensor::of<double>({2}, {1, 2}));
+  bob.grants = {{.source = "y", .to = "alice"}};
+  Simulation simulation({{"alice", alice}, {"bob", bob}}, {"dora", "mallory"});
+  const auto work = [&](const std::string& who) {
+    Session session(simulation.wiring(who), {});
+    Program program("p");
+    program.output("a", program.dataset(session.dataset("alice", "x")).to("bob", "r"));
+    program.output("b", program.dataset(session.dataset("bob", "y")).to("alice", "r"));
+    for (int run = 0; run < 50; ++run) session.run(program);
+    session.wait();
+  };
+  std::vector<std::thread> threads;
+  for (const char* who : {"dora", "mallory", "dora", "mallory"}) threads.emplace_back(work, who);
+  for (std::thread& thread : threads) thread.join();
+  for (const char* party : {"alice", "bob"}) {
+    simulation.kill(party);
+    const auto in = simulation.audit(party)->read();
+    AuditReader reader(*in);
+    while (const auto frame = reader.next()) {
+      CHECK(decode_audit(frame->bytes).kind != AuditKind::kPeerHeadWrong);
+    }
+  }
 }
