@@ -114,7 +114,7 @@ TEST_CASE("Secret attack: a driver cannot ask for the grants of another") {
   connection.wait_up();
   const auto ask = [&](const std::string& recipient) {
     ConsentRequest request;
-    request.items.push_back({"x", {}, recipient, Digest{}, "out", "", {}});
+    request.items.push_back({"x", {}, recipient, Digest{}, "out", kNoOp, "", {}});
     return decode<ConsentReply>(
         connection.call("alice", Kind::kCheck, encode(request), std::chrono::seconds(20)));
   };
