@@ -60,6 +60,7 @@ struct AuditReport {
   std::uint64_t unsigned_records = 0;  // whole ones behind the last signature: not vouched for
   std::uint64_t unsigned_consents = 0;
   std::uint64_t seen_to = 0;           // the last one that another party is known to have seen
+  bool last_head_bad = false;          // with AuditChecks::last_head
   std::int64_t cut_bytes = 0;          // of a record at the end that is not whole
   std::vector<AuditProblem> problems;  // at most kMaxAuditProblems
 };

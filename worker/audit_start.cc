@@ -30,6 +30,11 @@ void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
       throw changed("it ends with record " + std::to_string(report.last) + ", but record " +
                     std::to_string(mark.records) + " was on the disk");
     }
+    // No crash makes a whole record with a signature of something else.
+    if (report.last_head_bad) {
+      throw changed(report.problems.empty() ? "its last signature is not good"
+                                            : report.problems[0].text);
+    }
     if (!report.problems.empty()) {
       // A crash can cut or spoil the end behind the mark, and nothing else.
       const AuditProblem& first = report.problems[0];
@@ -40,12 +45,12 @@ void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
       cut = first.text;
     }
     if (report.unsigned_records != 0) {
-      if (report.last - report.unsigned_records < mark.records) {
+      // Nothing is answered before its signature is on the disk, so nobody relies on these.
+      signed_end = report.signed_to == 0 ? 0 : report.signed_to + 1;
+      if (signed_end < mark.records) {
         throw changed("record " + std::to_string(mark.records) +
                       " was on the disk, but the last signature is before it");
       }
-      // Nothing is answered before its signature is on the disk, so nobody relies on these.
-      signed_end = report.last - report.unsigned_records;
       cut = std::to_string(report.unsigned_records) + " records behind the last signature, " +
             std::to_string(report.unsigned_consents) + " of them consents, are not taken";
     }
@@ -102,7 +107,6 @@ bool Audit::take(const AuditReader::Frame& frame,
 void Audit::mend(std::int64_t from, const std::string& what) {
   const std::int64_t bytes = disk_->size() - from;
   disk_->truncate(from);
-  if (last_ == 0) return;
   AuditRecord record;
   record.kind = AuditKind::kMended;
   record.fields = {{"bytes", std::to_string(bytes)}};
@@ -110,7 +114,8 @@ void Audit::mend(std::int64_t from, const std::string& what) {
   options_.log("audit log: " + std::to_string(bytes) + " bytes behind record " +
                std::to_string(last_) + " were cut by a crash, and nothing was agreed to in them" +
                (what.empty() ? "" : " (" + what + ")"));
-  note(std::move(record));
+  // A log begins with the start itself.
+  if (last_ != 0) note(std::move(record));
 }
 
 }  // namespace curia
