@@ -102,6 +102,7 @@ class Audit {
   std::int64_t take_all(std::istream& log, const std::function<void(const AuditRecord&)>& replay,
                         std::uint64_t signed_end);
   // One record of the log at start; false when it does not fit.
+  void check_first_key() const;
   bool take(const AuditReader::Frame& frame, const std::function<void(const AuditRecord&)>& replay);
   void mend(std::int64_t from, const std::string& what);
   // False for a decision after stop_deciding().

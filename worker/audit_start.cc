@@ -32,6 +32,7 @@ void Audit::open(const std::function<void(const AuditRecord&)>& replay) {
     }
     // No crash makes a whole record with a signature of something else.
     if (report.last_head_bad) {
+      check_first_key();
       throw changed(report.problems.empty() ? "its last signature is not good"
                                             : report.problems[0].text);
     }
@@ -76,6 +77,19 @@ std::int64_t Audit::take_all(std::istream& log,
     const std::optional<AuditReader::Frame> frame = reader.next();
     if (!frame || !take(*frame, replay)) return good;
   }
+}
+
+// A log of another worker deserves a better reason than a signature that is not good.
+void Audit::check_first_key() const {
+  const auto in = disk_->read();
+  AuditReader reader(*in);
+  const auto frame = reader.next();
+  if (!frame) return;
+  const AuditRecord record = decode_audit(frame->bytes);
+  const std::string key = key_.public_key().hex();
+  if (record.kind != AuditKind::kStart || record.field("key") == key) return;
+  throw changed("record 1 is of a worker with key " + std::string(record.field("key")) +
+                ", this one has " + key);
 }
 
 bool Audit::take(const AuditReader::Frame& frame,

@@ -138,6 +138,7 @@ std::vector<std::string> view(World& world) {
     if (end != "done") continue;  // how far bob came before alice refused depends on the moment
     for (const char* party : {"alice", "bob"}) {
       for (const StatsEntry& entry : session.stats(party)) {
+        if (entry.name.starts_with("audit_")) continue;  // depends on when notes are written
         note(name + ", stats", party + entry.name + " " + std::to_string(entry.value));
       }
     }

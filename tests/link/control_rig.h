@@ -29,15 +29,32 @@ struct Heard {
 };
 
 // Records everything. Thread: any.
+// A function that one thread sets and another calls.
+class Hook {
+ public:
+  void operator=(std::function<void(const Heard&)> function) {  // NOLINT: nothing to chain
+    const std::lock_guard lock(mutex_);
+    function_ = std::move(function);
+  }
+  std::function<void(const Heard&)> get() const {
+    const std::lock_guard lock(mutex_);
+    return function_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::function<void(const Heard&)> function_;
+};
+
 class Recorder : public ControlEvents {
  public:
   // Called inside on_frames(), on the endpoint's thread, before the message is recorded.
-  std::function<void(const Heard&)> on_message;
+  Hook on_message;
 
   void on_frames(ConnId conn, const std::string& principal, Frames frames) override {
     Heard heard{conn, principal, std::move(frames)};
     const Visit visit(*this);
-    if (on_message) on_message(heard);
+    if (const auto called = on_message.get()) called(heard);
     const std::lock_guard lock(mutex_);
     if (gone_.contains(conn)) ++violations_;
     heard_.push_back(std::move(heard));
