@@ -14,13 +14,13 @@ namespace {
 using Attrs = std::map<std::string, Attr>;
 
 const SecureDevice kAbc = {"abc", "replicated3", {"alice", "bob", "carol"}};
+constexpr std::size_t kCarried = 4096;
 
 }  // namespace
 
 // Three deep, each of many rounds that do nothing but hand on thousands of values: followed round
 // by round it would take hours.
 TEST_CASE("Ranges: loops with nothing in them took unbounded work") {
-  constexpr std::size_t kCarried = 4096;
   const std::vector<Type> params(kCarried, parse_type("f64[] @alice"));
   std::vector<ValueId> all(kCarried);
   std::iota(all.begin(), all.end(), ValueId{0});
