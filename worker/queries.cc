@@ -78,13 +78,13 @@ void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
   ++parts_.counters.fetches;
   check_store(uri);
   if (auto object = uri.scheme() == "mem" ? session->find(uri) : std::nullopt) {
-    return deliver(conn, packet.header, session, std::move(object));
+    return deliver(conn, packet.header, session, *object);
   }
   session->when_ready(
       uri, request.after,
       [this, conn, header = packet.header, session, uri](std::optional<Object> object) {
         if (object) {
-          deliver(conn, header, session, std::move(object));
+          deliver(conn, header, session, *object);
         } else {
           const Error error = not_found(uri.str());
           note_refused(session->driver(), header, error);
@@ -94,28 +94,28 @@ void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
 }
 
 void Server::deliver(ConnId conn, const Header& header,
-                     const std::shared_ptr<WorkerSession>& session, std::optional<Object> object) {
-  if (failed_openly(*object)) {
-    note_fetch(*session, *object, "failed");
-    return fail(conn, header, std::get<Error>(object->value->form));
+                     const std::shared_ptr<WorkerSession>& session, const Object& object) {
+  if (failed_openly(object)) {
+    note_fetch(*session, object, "failed");
+    return fail(conn, header, std::get<Error>(object.value->form));
   }
-  const ReleaseContext context{session->driver(), session_hex(session->id()), object->meta->task,
-                               object->meta->lineage};
+  const ReleaseContext context{session->driver(), session_hex(session->id()), object.meta->task,
+                               object.meta->lineage};
   const std::vector<ReleaseWish> wishes = {
-      {object->meta->label, session->driver(), object->meta->program, object->meta->output}};
+      {object.meta->label, session->driver(), object.meta->program, object.meta->output}};
   check_release(parts_, context, wishes,
                 [this, conn, header, session, object](const std::string& refused) {
                   if (!refused.empty()) {
                     ++parts_.counters.denied;
-                    note_fetch(*session, *object, "denied");
+                    note_fetch(*session, object, "denied");
                     options_.log("fetch by " + session->driver() + " refused: " + refused);
                     return fail(conn, header, Error(Code::kDenied, refused));
                   }
                   // After a reconnect the driver has asked again; another process did not ask.
                   if (session->conn() != conn) return;
-                  note_fetch(*session, *object, "allowed");
+                  note_fetch(*session, object, "allowed");
                   try {
-                    release_to_driver(conn, header, *session, *object);
+                    release_to_driver(conn, header, *session, object);
                   } catch (const Error& error) {
                     fail(conn, header, error);
                   }

@@ -86,7 +86,7 @@ class Server : private ControlEvents {
   // The session of a packet. Errors: kStaleEpoch; kSessionOver, also for one that never was.
   Held& held(ConnId conn, const Peer& peer, const Header& header);
   void deliver(ConnId conn, const Header& header, const std::shared_ptr<WorkerSession>& session,
-               std::optional<Object> object);
+               const Object& object);
   void release_to_driver(ConnId conn, const Header& header, WorkerSession& session,
                          const Object& object);
   void reply(ConnId conn, const Header& header, std::uint16_t flags, std::string_view metadata);
