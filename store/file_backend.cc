@@ -15,8 +15,6 @@ namespace {
 
 constexpr int kErasedAtOnce = 64;  // then others get their turn
 
-Owner owner_of(const ObjectMeta& meta) { return {meta.principal, meta.session}; }
-
 void check_key(const std::string& key) {
   Uri::parse("fs:///" + key);
   if (key == kOwnFolder || key.starts_with(std::string(kOwnFolder) + "/")) {
@@ -56,11 +54,10 @@ class FileBackend::Busy {
 };
 
 FileBackend::FileBackend(const FileStoreOptions& options)
-    : options_(options),
-      disk_(*options.disk),
-      books_(std::make_shared<QuotaBooks>(
-          options.open_quota, options.hidden_quota,
-          QuotaBooks::Names{"disk", "fs_quota_mib", "fs_hidden_quota_mib"})) {
+    : CountedBackend(options.open_quota, options.hidden_quota,
+                     {"disk", "fs_quota_mib", "fs_hidden_quota_mib"}),
+      options_(options),
+      disk_(*options.disk) {
   open_root();
   sweep();
   ledger_ = std::make_unique<VersionLedger>(disk_, options_.state, options_.key);
@@ -166,10 +163,10 @@ std::int64_t FileBackend::put(const std::string& key, ValuePtr value,
   const std::int64_t version = before == objects_.end() ? 0 : before->second.version;
   const bool own = version == 0 || before->second.meta->principal == meta->principal;
   expected.check(version, version == 0 ? 0 : before->second.sequence, own);
-  const QuotaBooks::Charge* freed = nullptr;
+  const Charge* freed = nullptr;
   if (version != 0 && before->second.charge.use_count() == 1) freed = before->second.charge.get();
-  found.charge = std::make_shared<const QuotaBooks::Charge>(books_, account_for(*meta), found.bytes,
-                                                            freed, overhead(key));
+  found.charge =
+      std::make_shared<const Charge>(books_, account_for(*meta), found.bytes, freed, overhead(key));
   lock.unlock();
 
   ObjectRecord record;
@@ -201,14 +198,12 @@ void FileBackend::insert(const std::string& key, Found found) {
   const auto [at, added] = objects_.try_emplace(key);
   if (!added) drop_key(*at);
   at->second = std::move(found);
-  if (at->second.broken.empty()) keys_[owner_of(*at->second.meta)].insert(at->first);
+  if (at->second.broken.empty()) keys_.insert(owner_of(*at->second.meta), at->first);
 }
 
 void FileBackend::drop_key(const Index::value_type& entry) {
   if (!entry.second.broken.empty()) return;
-  const auto keys = keys_.find(owner_of(*entry.second.meta));
-  keys->second.erase(entry.first);
-  if (keys->second.empty()) keys_.erase(keys);
+  keys_.erase(owner_of(*entry.second.meta), entry.first);
 }
 
 void FileBackend::remove(Index::iterator at) {
@@ -274,11 +269,15 @@ bool FileBackend::exists(const std::string& key) const {
   return objects_.contains(key);
 }
 
+Entry FileBackend::entry_of(const std::string& key, const Found& found) {
+  return {key, found.meta, found.bytes, found.version, found.sequence};
+}
+
 std::optional<Entry> FileBackend::describe(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
   if (at == objects_.end()) return std::nullopt;
-  return Entry{key, at->second.meta, at->second.bytes, at->second.version, at->second.sequence};
+  return entry_of(key, at->second);
 }
 
 bool FileBackend::erase(const std::string& key) { return erase_if(key, 0); }
@@ -323,40 +322,14 @@ std::int64_t FileBackend::erase_all(const Owner& owner) {
 
 std::vector<Entry> FileBackend::list(const Owner& owner, std::string_view prefix,
                                      std::string_view after, std::int64_t limit) const {
-  std::vector<Entry> entries;
   const std::lock_guard lock(mutex_);
-  const auto keys = keys_.find(owner);
-  if (keys == keys_.end()) return entries;
-  const bool begin = after < prefix;
-  keys->second.visit(begin ? prefix : after, !begin, [&](std::string_view key) {
-    if (!key.starts_with(prefix) || std::ssize(entries) >= limit) return false;
-    const auto at = objects_.find(std::string(key));
-    entries.push_back(
-        {at->first, at->second.meta, at->second.bytes, at->second.version, at->second.sequence});
-    return true;
-  });
-  return entries;
-}
-
-void FileBackend::reserve(Account account, std::int64_t bytes) { books_->reserve(account, bytes); }
-
-void FileBackend::unreserve(Account account, std::int64_t bytes) {
-  books_->unreserve(account, bytes);
-}
-
-std::shared_ptr<const void> FileBackend::hold(Account account, std::int64_t bytes) {
-  return QuotaBooks::hold(books_, account, bytes);
+  return keys_.list(owner, prefix, after, limit,
+                    [this](const std::string& key) { return entry_of(key, objects_.at(key)); });
 }
 
 BackendStats FileBackend::stats() const {
-  BackendStats stats;
-  {
-    const std::lock_guard lock(mutex_);
-    stats.objects = std::ssize(objects_);
-  }
-  stats.open = books_->stats(Account::kOpen);
-  stats.hidden = books_->stats(Account::kHidden);
-  return stats;
+  const std::lock_guard lock(mutex_);
+  return stats_of(std::ssize(objects_));
 }
 
 }  // namespace curia

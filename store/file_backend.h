@@ -20,10 +20,9 @@
 #include <unordered_set>
 #include <vector>
 
-#include "store/backend.h"
+#include "store/counted_backend.h"
 #include "store/disk.h"
-#include "store/ordered_keys.h"
-#include "store/quota_books.h"
+#include "store/owned_keys.h"
 #include "store/seal.h"
 #include "store/version_ledger.h"
 
@@ -48,7 +47,7 @@ struct FileStoreOptions {
   Disk* disk = &Disk::system();  // outlives the backend
 };
 
-class FileBackend : public Backend {
+class FileBackend : public CountedBackend {
  public:
   // Locks the root, removes what crashes left behind, finds the objects again. Errors: kInvalid
   // where another worker uses the root or it cannot be used; kCorrupt for a damaged ledger.
@@ -69,9 +68,6 @@ class FileBackend : public Backend {
   std::int64_t erase_all(const Owner& owner) override;
   std::vector<Entry> list(const Owner& owner, std::string_view prefix, std::string_view after,
                           std::int64_t limit) const override;
-  void reserve(Account account, std::int64_t bytes) override;
-  void unreserve(Account account, std::int64_t bytes) override;
-  std::shared_ptr<const void> hold(Account account, std::int64_t bytes) override;
   BackendStats stats() const override;
 
  private:
@@ -80,13 +76,14 @@ class FileBackend : public Backend {
     std::int64_t bytes = 0;
     std::int64_t version = 0;
     std::uint64_t sequence = 0;
-    std::shared_ptr<const QuotaBooks::Charge> charge;
+    std::shared_ptr<const Charge> charge;
     std::string broken;                 // why it cannot be read; "": it can, as far as is known
     std::weak_ptr<const Value> mapped;  // while somebody uses it
   };
   using Index = std::unordered_map<std::string, Found>;
   class Busy;
 
+  static Entry entry_of(const std::string& key, const Found& found);
   // number: of the object that it must be; 0: any.
   bool erase_if(const std::string& key, std::uint64_t number);
   void open_root();
@@ -119,14 +116,13 @@ class FileBackend : public Backend {
   FileHandle temporary_;
   std::unique_ptr<VersionLedger> ledger_;
   std::vector<std::string> report_;
-  const std::shared_ptr<QuotaBooks> books_;
 
   mutable std::mutex folders_mutex_;  // for those who make and remove folders
   mutable std::mutex mutex_;
   mutable std::condition_variable idle_;
   mutable std::unordered_set<std::string> busy_;  // keys that are being put or erased
   mutable Index objects_;
-  std::map<Owner, OrderedKeys> keys_;        // of objects that are not broken
+  OwnedKeys keys_;                           // of objects that are not broken
   std::atomic<std::uint64_t> next_name_{0};  // of temporary files
 };
 

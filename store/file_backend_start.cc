@@ -127,8 +127,8 @@ void FileBackend::take_file(const std::string& key, std::map<std::string, Ledger
     found.version = record.version;
     found.sequence = record.sequence;
     found.meta = std::make_shared<const ObjectMeta>(record.meta);
-    found.charge = std::make_shared<const QuotaBooks::Charge>(
-        books_, account_for(record.meta), record.bytes, nullptr, overhead(key), true);
+    found.charge = std::make_shared<const Charge>(books_, account_for(record.meta), record.bytes,
+                                                  nullptr, overhead(key), true);
   } catch (const Error& error) {
     if (!expected) {
       report_.push_back("ignored " + key + ": " + error.message());

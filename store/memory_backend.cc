@@ -10,16 +10,13 @@ Entry entry_of(const std::string& key, const Object& object) {
           object.number};
 }
 
-Owner owner_of(const ObjectMeta& meta) { return {meta.principal, meta.session}; }
-
 constexpr int kErasedAtOnce = 1024;  // then others get their turn
 
 }  // namespace
 
 MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota)
-    : books_(std::make_shared<QuotaBooks>(
-          open_quota, hidden_quota,
-          QuotaBooks::Names{"memory", "memory_quota_mib", "hidden_quota_mib"})) {}
+    : CountedBackend(open_quota, hidden_quota, {"memory", "memory_quota_mib", "hidden_quota_mib"}) {
+}
 
 MemoryBackend::~MemoryBackend() = default;
 
@@ -35,20 +32,20 @@ std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
   const bool own = found == 0 || before->second.meta->principal == meta->principal;
   expected.check(found, found == 0 ? 0 : before->second.number, own);
   // What somebody reads stays in memory beside the new one.
-  const QuotaBooks::Charge* freed = nullptr;
+  const Charge* freed = nullptr;
   if (found != 0 && before->second.charge.use_count() == 1) {
-    freed = static_cast<const QuotaBooks::Charge*>(before->second.charge.get());
+    freed = static_cast<const Charge*>(before->second.charge.get());
   }
-  auto charge = std::make_shared<const QuotaBooks::Charge>(books_, account, bytes, freed);
+  auto charge = std::make_shared<const Charge>(books_, account, bytes, freed);
   const auto [at, added] = objects_.try_emplace(key);
   const bool moves = !added && owner_of(*at->second.meta) != owner;
   try {
-    if (added || moves) keys_[owner].insert(at->first);
+    if (added || moves) keys_.insert(owner, at->first);
   } catch (...) {
     if (added) objects_.erase(at);
     throw;
   }
-  if (moves) drop_key(*at);
+  if (moves) keys_.erase(owner_of(*at->second.meta), at->first);
   replaced = std::exchange(at->second, {std::move(value), std::move(meta), found + 1,
                                         std::move(charge), ++last_number_});
   return found + 1;
@@ -71,14 +68,8 @@ std::optional<Entry> MemoryBackend::describe(const std::string& key) const {
   return at == objects_.end() ? std::nullopt : std::optional(entry_of(key, at->second));
 }
 
-void MemoryBackend::drop_key(const Objects::value_type& entry) {
-  const auto keys = keys_.find(owner_of(*entry.second.meta));
-  keys->second.erase(entry.first);
-  if (keys->second.empty()) keys_.erase(keys);
-}
-
 MemoryBackend::Objects::node_type MemoryBackend::take(Objects::iterator at) {
-  drop_key(*at);
+  keys_.erase(owner_of(*at->second.meta), at->first);
   return objects_.extract(at);
 }
 
@@ -101,10 +92,10 @@ std::int64_t MemoryBackend::erase_all(const Owner& owner) {
     std::vector<Objects::node_type> removed;  // freed after the lock
     const std::lock_guard lock(mutex_);
     while (std::ssize(removed) < kErasedAtOnce) {
-      const auto keys = keys_.find(owner);
-      more = keys != keys_.end() && !keys->second.empty();
+      const auto next = objects_.find(keys_.first(owner));
+      more = next != objects_.end();
       if (!more) break;
-      removed.push_back(take(objects_.find(std::string(keys->second.first()))));
+      removed.push_back(take(next));
     }
     count += std::ssize(removed);
   }
@@ -113,41 +104,14 @@ std::int64_t MemoryBackend::erase_all(const Owner& owner) {
 
 std::vector<Entry> MemoryBackend::list(const Owner& owner, std::string_view prefix,
                                        std::string_view after, std::int64_t limit) const {
-  std::vector<Entry> entries;
   const std::lock_guard lock(mutex_);
-  const auto keys = keys_.find(owner);
-  if (keys == keys_.end()) return entries;
-  const bool begin = after < prefix;
-  keys->second.visit(begin ? prefix : after, !begin, [&](std::string_view key) {
-    if (!key.starts_with(prefix) || std::ssize(entries) >= limit) return false;
-    const auto object = objects_.find(std::string(key));
-    entries.push_back(entry_of(object->first, object->second));
-    return true;
-  });
-  return entries;
-}
-
-void MemoryBackend::reserve(Account account, std::int64_t bytes) {
-  books_->reserve(account, bytes);
-}
-
-void MemoryBackend::unreserve(Account account, std::int64_t bytes) {
-  books_->unreserve(account, bytes);
-}
-
-std::shared_ptr<const void> MemoryBackend::hold(Account account, std::int64_t bytes) {
-  return QuotaBooks::hold(books_, account, bytes);
+  return keys_.list(owner, prefix, after, limit,
+                    [this](const std::string& key) { return entry_of(key, objects_.at(key)); });
 }
 
 BackendStats MemoryBackend::stats() const {
-  BackendStats stats;
-  {
-    const std::lock_guard lock(mutex_);
-    stats.objects = std::ssize(objects_);
-  }
-  stats.open = books_->stats(Account::kOpen);
-  stats.hidden = books_->stats(Account::kHidden);
-  return stats;
+  const std::lock_guard lock(mutex_);
+  return stats_of(std::ssize(objects_));
 }
 
 }  // namespace curia

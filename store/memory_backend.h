@@ -3,17 +3,15 @@
 // copied).
 #pragma once
 
-#include <map>
 #include <mutex>
 #include <unordered_map>
 
-#include "store/backend.h"
-#include "store/ordered_keys.h"
-#include "store/quota_books.h"
+#include "store/counted_backend.h"
+#include "store/owned_keys.h"
 
 namespace curia {
 
-class MemoryBackend : public Backend {
+class MemoryBackend : public CountedBackend {
  public:
   // Quotas of the two accounts; 0: none.
   MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota);
@@ -30,9 +28,6 @@ class MemoryBackend : public Backend {
   std::int64_t erase_all(const Owner& owner) override;
   std::vector<Entry> list(const Owner& owner, std::string_view prefix, std::string_view after,
                           std::int64_t limit) const override;
-  void reserve(Account account, std::int64_t bytes) override;
-  void unreserve(Account account, std::int64_t bytes) override;
-  std::shared_ptr<const void> hold(Account account, std::int64_t bytes) override;
   BackendStats stats() const override;
 
  private:
@@ -41,16 +36,13 @@ class MemoryBackend : public Backend {
   // number: of the object that it must be; 0: any.
   bool erase_if(const std::string& key, std::uint64_t number);
 
-  // REQUIRES for these: mutex_ held.
-  void drop_key(const Objects::value_type& entry);
-  // The node's object goes with the caller, after the lock.
+  // The node's object goes with the caller, after the lock. REQUIRES: mutex_ held.
   Objects::node_type take(Objects::iterator at);
 
-  const std::shared_ptr<QuotaBooks> books_;
   mutable std::mutex mutex_;
   Objects objects_;
   std::uint64_t last_number_ = 0;
-  std::map<Owner, OrderedKeys> keys_;  // of objects_
+  OwnedKeys keys_;  // of objects_
 };
 
 }  // namespace curia
