@@ -1,5 +1,7 @@
 #include "driver/cluster.h"
 
+#include <cstdlib>
+
 #include "protocol/fields.h"
 #include "protocol/link/data_dialer.h"
 #include "protocol/link/keys.h"
@@ -62,7 +64,10 @@ Wiring wire(const ClusterConfig& config) {
 }
 
 Session connect(const std::string& cluster_file, const ConnectionOptions& options) {
-  return Session(wire(read_cluster_config(cluster_file)), options);
+  ConnectionOptions chosen = options;
+  const char* plan = std::getenv("CURIA_PLAN_RELEASES");
+  if (plan != nullptr && chosen.plan_file.empty()) chosen.plan_file = plan;
+  return Session(wire(read_cluster_config(cluster_file)), chosen);
 }
 
 }  // namespace curia

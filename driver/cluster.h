@@ -29,7 +29,9 @@ ClusterConfig read_cluster_config(const std::string& path);
 // For one Session.
 Wiring wire(const ClusterConfig& config);
 
-// Opens a session with every party of the cluster file. Waits. Errors: kInvalid; kWorkerLost with
+// Opens a session with every party of the cluster file. Waits. With the environment's
+// CURIA_PLAN_RELEASES, a file's name, the session only plans (ConnectionOptions::plan_file): so
+// `curia plan --release` learns what a driver program would do. Errors: kInvalid; kWorkerLost with
 // the party and the reason.
 Session connect(const std::string& cluster_file, const ConnectionOptions& options = {});
 

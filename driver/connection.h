@@ -35,6 +35,9 @@ struct ConnectionOptions {
   // Go on with this session instead of opening one. Errors then: kSessionOver when it has ended,
   // is another principal's, or was resumed by another process; kStaleEpoch for a restarted worker.
   std::optional<SavedSession> resume;
+  // A file for the session's release plan: what the program would run and fetch is written there
+  // when the session ends, and nothing is run. Puts stay here, fetches give zeros.
+  std::string plan_file;
 };
 
 inline constexpr std::int64_t kMaxInFlight = 1 << 15;  // ordered requests without a reply, a worker

@@ -95,6 +95,7 @@ Value put_together(std::vector<SharePart> parts) {
 }  // namespace
 
 Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
+  if (state_->planner != nullptr) return state_->planner->fetch(ref);
   const auto deadline =
       timeout == kForever ? SteadyTime::max() : std::chrono::steady_clock::now() + timeout;
   std::vector<std::unique_ptr<Fetch>> fetches;

@@ -87,6 +87,13 @@ std::string Session::State::wait_report() {
 Session::Session(Wiring wiring, const ConnectionOptions& options)
     : state_(std::make_shared<State>(std::move(wiring), options)) {
   if (options.tool) return;
+  if (!options.plan_file.empty()) {
+    state_->planner = std::make_unique<Planner>(
+        driver(), options.plan_file,
+        [state = state_.get()](const std::string& party, const std::string& name) {
+          return state->describe_dataset(party, name).lineage;
+        });
+  }
   try {
     state_->connection.wait_up();
   } catch (const Error&) {
@@ -108,12 +115,20 @@ const std::string& Session::driver() const { return state_->connection.driver();
 std::string Session::id() const { return session_hex(state_->connection.session()); }
 std::vector<std::string> Session::parties() const { return state_->connection.workers(); }
 
-DatasetInfo Session::dataset(std::string_view party, std::string_view name) {
+DescribeReply Session::State::describe_dataset(std::string_view party, std::string_view name) {
   DescribeRequest request;
   request.dataset = name;
-  const auto reply = decode<DescribeReply>(
-      state_->connection.call(std::string(party), Kind::kDescribe, encode(request), kQueryTimeout));
+  return decode<DescribeReply>(
+      connection.call(std::string(party), Kind::kDescribe, encode(request), kQueryTimeout));
+}
+
+DatasetInfo Session::dataset(std::string_view party, std::string_view name) {
+  const DescribeReply reply = state_->describe_dataset(party, name);
   return {std::string(name), reply.type, reply.ranges};
+}
+
+Digest Session::snapshot(std::string_view party, std::string_view name) {
+  return state_->describe_dataset(party, name).lineage;
 }
 
 std::vector<DatasetInfo> Session::datasets(std::string_view party) {
@@ -132,7 +147,22 @@ std::vector<DatasetInfo> Session::datasets(std::string_view party) {
   return found;
 }
 
-Ref Session::put(std::string_view party, Value value, Here here) {
+namespace {
+
+Digest salt_of(const PutOptions& options) {
+  if (options.salt.empty()) return {};
+  if (options.salt.size() < kLeastSalt) {
+    throw Error(Code::kInvalid, "the salt of a put has " + std::to_string(options.salt.size()) +
+                                    " bytes, expected at least " + std::to_string(kLeastSalt));
+  }
+  Hasher hasher("curia salt 1");
+  hasher.add(std::string_view(options.salt));
+  return hasher.finish();
+}
+
+}  // namespace
+
+Ref Session::put(std::string_view party, Value value, const PutOptions& options, Here here) {
   const ValueBytes bytes = value_bytes(value);
   const std::string worker(party);
   const Uri uri = Uri::fresh();
@@ -143,6 +173,15 @@ Ref Session::put(std::string_view party, Value value, Here here) {
   request.head = bytes.head;
   request.bytes = static_cast<std::uint64_t>(bytes.bytes);
   request.bulk = bytes.bytes > kInlineBytes;
+  request.salt = salt_of(options);
+  RefFacts facts{.uri = uri,
+                 .type = request.type,
+                 .session = id(),
+                 .site = {here.file_name(), static_cast<std::int32_t>(here.line())}};
+  if (state_->planner != nullptr) {
+    state_->planner->put(request.uri, value, request.salt, facts.site);
+    return {std::move(facts), nullptr};
+  }
   if (!request.bulk) {
     for (const Slice& part : bytes.body) {
       request.body.append(reinterpret_cast<const char*>(part.data),
@@ -155,10 +194,6 @@ Ref Session::put(std::string_view party, Value value, Here here) {
     state_->connection.bulk_lane(worker, LaneUse::kPuts)
         ->send({sequence, 0, 0}, Slice(), bytes.body);
   }
-  RefFacts facts{.uri = uri,
-                 .type = request.type,
-                 .session = id(),
-                 .site = {here.file_name(), static_cast<std::int32_t>(here.line())}};
   return {std::move(facts), keep_of(state_, request.type, {worker}, uri.str())};
 }
 
@@ -224,23 +259,10 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
     uris.push_back(Uri::fresh());
     request.outputs.push_back(uris.back().str());
   }
-  const std::lock_guard order(state_->order);
-  state_->check_room(*program);
-  request.task = state_->next_task++;
-  const auto done = noting(state_->failures);
-  const std::string metadata = encode(request);
-  for (const std::string& party : program->verified.parties) {
-    State::Sent& sent = state_->prepared[party];
-    if (!sent.programs.contains(program->digest)) {
-      state_->connection.submit(party, Kind::kPrepare, prepare_metadata(*program), done);
-      sent.programs.insert(program->digest);
-      sent.bytes += State::size_of(*program);
-      sent.types += program->verified.own_bytes();
-    }
-    const bool secure = !program->graph.devices.empty();
-    state_->connection.submit(
-        party, Kind::kRun, metadata,
-        secure ? noting_run(state_->failures, state_->measured, request.task, party) : done);
+  if (state_->planner != nullptr) {
+    state_->planner->run(*program, request.inputs, request.outputs);
+  } else {
+    submit(*program, request);
   }
   const Site site{here.file_name(), static_cast<std::int32_t>(here.line())};
   const std::string session = id();
@@ -258,13 +280,46 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
     }
     facts.ranges = program->verified.output_range(i);
     auto parties = holders(program->graph.devices, type.device);
-    refs.add(program->graph.outputs[i].name,
-             {std::move(facts), keep_of(state_, type, std::move(parties), request.outputs[i])});
+    std::shared_ptr<const void> keep;
+    if (state_->planner == nullptr) {
+      keep = keep_of(state_, type, std::move(parties), request.outputs[i]);
+    }
+    refs.add(program->graph.outputs[i].name, {std::move(facts), std::move(keep)});
   }
   return refs;
 }
 
+void Session::submit(const Prepared& program, RunRequest& request) {
+  const std::lock_guard order(state_->order);
+  state_->check_room(program);
+  request.task = state_->next_task++;
+  const auto done = noting(state_->failures);
+  const std::string metadata = encode(request);
+  for (const std::string& party : program.verified.parties) {
+    State::Sent& sent = state_->prepared[party];
+    if (!sent.programs.contains(program.digest)) {
+      state_->connection.submit(party, Kind::kPrepare, prepare_metadata(program), done);
+      sent.programs.insert(program.digest);
+      sent.bytes += State::size_of(program);
+      sent.types += program.verified.own_bytes();
+    }
+    const bool secure = !program.graph.devices.empty();
+    state_->connection.submit(
+        party, Kind::kRun, metadata,
+        secure ? noting_run(state_->failures, state_->measured, request.task, party) : done);
+  }
+}
+
 DescribeReply Session::describe(const Ref& ref) {
+  if (state_->planner != nullptr) {
+    DescribeReply reply;
+    reply.type = ref.type();
+    reply.state = "planned";
+    reply.program = ref.facts().program;
+    reply.output = ref.facts().output;
+    reply.ranges = ref.facts().ranges;
+    return reply;
+  }
   DescribeRequest request;
   request.uri = ref.uri().str();
   request.after = state_->connection.last_sequence(ref.parties()[0]);
@@ -364,11 +419,17 @@ std::vector<StatusReply> Session::status(std::vector<Error>* lost) {
   return replies;
 }
 
-void Session::close() { state_->connection.close(); }
+void Session::close() {
+  state_->connection.close();
+  if (state_->planner != nullptr) state_->planner->finish();
+}
 
 SavedSession Session::saved() const { return state_->connection.saved(); }
 
 SavedSession Session::detach(std::chrono::milliseconds timeout) {
+  if (state_->planner != nullptr) {
+    throw Error(Code::kInvalid, "a session that only plans has nothing to leave behind");
+  }
   state_->connection.send_releases();
   try {
     state_->connection.drain(timeout == kForever ? std::chrono::hours(24 * 365) : timeout);

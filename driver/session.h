@@ -66,6 +66,15 @@ struct RunOptions {
   std::chrono::milliseconds timeout{0};  // 0: none
 };
 
+inline constexpr std::size_t kLeastSalt = 16;
+
+struct PutOptions {
+  // A secret text of kLeastSalt bytes or more. The same value put under the same salt has the same
+  // lineage each time, so an owner can approve what is computed from it. Whoever knows the salt can
+  // guess small values from lineages. Empty: another lineage each time.
+  std::string salt{};
+};
+
 inline constexpr std::chrono::milliseconds kForever = std::chrono::milliseconds::max();
 
 class Session {
@@ -81,10 +90,14 @@ class Session {
 
   // Name and type of a dataset. Waits. Errors: kNotFound, kWorkerLost.
   DatasetInfo dataset(std::string_view party, std::string_view name);
+  // Its lineage: the id of its snapshot. Waits. Errors: as above.
+  Digest snapshot(std::string_view party, std::string_view name);
   std::vector<DatasetInfo> datasets(std::string_view party);
 
   // Stores a value of the driver's at a party. Returns at once; a failure shows at first use.
-  Ref put(std::string_view party, Value value, Here here = Here::current());
+  // Errors: kInvalid for a salt that is too short.
+  Ref put(std::string_view party, Value value, const PutOptions& options = {},
+          Here here = Here::current());
 
   // Sends the program to every party that takes part. Returns at once, also while its inputs are
   // still being computed. inputs: refs for inputs that are not bound, by name. Errors: kInvalid
@@ -99,6 +112,7 @@ class Session {
   // who waits for whom.
   Value fetch(const Ref& ref, std::chrono::milliseconds timeout = kForever);
 
+  // Waits for it. In a session that plans: what the reference says, with the state "planned".
   DescribeReply describe(const Ref& ref);
   std::vector<ListEntry> list(std::string_view party);
   void release(const Ref& ref);
@@ -113,10 +127,11 @@ class Session {
   // What the ops on secure devices took at each party in a run (RefFacts::task) that has ended, by
   // number of the op. Kept for the latest 256 runs; empty for others.
   std::map<std::string, std::vector<MpcUse>> measured(std::uint64_t task);
-  // Asks the owners what they would refuse if this program ran now: one sentence for each move,
-  // share and reveal, with its op and line. Of inputs and loaded objects only the parties know
-  // whose they are, so those are checked when it runs. Waits.
-  std::vector<Error> refusals(const PreparedPtr& program);
+  // Asks the owners what they would refuse if this program ran now and these outputs were fetched:
+  // one sentence for each move, share, reveal and fetch, with its op and line. Of inputs and loaded
+  // objects only the parties know whose they are, so those are checked when it runs. Waits.
+  std::vector<Error> refusals(const PreparedPtr& program,
+                              const std::vector<std::string>& fetches = {});
   // Ends the running tasks and what waits behind them.
   void cancel();
 
@@ -137,6 +152,9 @@ class Session {
   SavedSession saved() const;
 
  private:
+  // Sends a run to its parties.
+  void submit(const Prepared& program, RunRequest& request);
+
   struct State;
   std::shared_ptr<State> state_;
 };

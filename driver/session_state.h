@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "driver/connection.h"
+#include "driver/planner.h"
 #include "driver/session.h"
 
 namespace curia {
@@ -55,6 +56,7 @@ struct Session::State {
   };
   std::map<std::string, Sent> prepared;  // what each worker was sent already
   std::uint64_t next_task = 1;
+  std::unique_ptr<Planner> planner;  // of a session that only plans
 
   // Before anything is sent: a party that refused the program would leave the others waiting.
   void check_room(const Prepared& program) const {
@@ -77,6 +79,9 @@ struct Session::State {
   static std::int64_t size_of(const Prepared& program) {
     return static_cast<std::int64_t>(program.bytes.size() + program.sites.size());
   }
+
+  // Errors: kNotFound, kWorkerLost.
+  DescribeReply describe_dataset(std::string_view party, std::string_view name);
 
   // "; bob waits for alice (transfer, ...) for 1204 ms", of every party that answers.
   std::string wait_report();

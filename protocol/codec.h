@@ -23,6 +23,7 @@
 #include "protocol/error.h"
 #include "protocol/interval.h"
 #include "protocol/label.h"
+#include "protocol/lineage.h"
 #include "protocol/type.h"
 
 namespace curia {
@@ -206,6 +207,29 @@ inline void CEREAL_LOAD_FUNCTION_NAME(WireReader& ar, Label& label) {
   }
   if (static_cast<std::int64_t>(label.sources.size()) > kMaxLabelSources) {
     WireReader::refuse("a label has too many sources");
+  }
+}
+
+inline void CEREAL_SAVE_FUNCTION_NAME(WireWriter& ar, const Lineage& lineage) {
+  ar(lineage.id, lineage.pattern, lineage.bound);
+  ar.size(lineage.draws.size());
+  for (const auto& [variable, instance] : lineage.draws) ar(variable, instance);
+}
+inline void CEREAL_LOAD_FUNCTION_NAME(WireReader& ar, Lineage& lineage) {
+  lineage.draws.clear();
+  ar(lineage.id, lineage.pattern, lineage.bound);
+  const std::size_t count = ar.size(64);
+  if (count > kMaxDraws || (count > 0 && !lineage.bound)) {
+    WireReader::refuse("a lineage has too many instances");
+  }
+  for (std::size_t left = count; left > 0; --left) {
+    Digest variable;
+    Digest instance;
+    ar(variable, instance);
+    if (!lineage.draws.empty() && variable <= lineage.draws.rbegin()->first) {
+      WireReader::refuse("the instances of a lineage are not in order");
+    }
+    lineage.draws.emplace_hint(lineage.draws.end(), variable, instance);
   }
 }
 

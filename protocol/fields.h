@@ -26,6 +26,7 @@ class Fields {
   static Fields of_file(const std::string& path);
   Fields(nlohmann::json json, std::string file, std::string where);
 
+  const std::string& file() const { return file_; }
   bool has(std::string_view name) const { return json_.contains(name); }
   std::string text(const std::string& name);
   std::string text_or(const std::string& name, const std::string& fallback);

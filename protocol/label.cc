@@ -42,15 +42,4 @@ std::string Label::str() const {
   return text + "}";
 }
 
-Digest output_lineage(const Digest& program, std::uint32_t output,
-                      const std::vector<Digest>& inputs, const Digest* instance) {
-  Hasher hasher("curia lineage 1");
-  hasher.add(program);
-  hasher.add(std::uint64_t{output});
-  hasher.add(std::uint64_t{inputs.size()});
-  for (const Digest& input : inputs) hasher.add(input);
-  if (instance != nullptr) hasher.add(*instance);
-  return hasher.finish();
-}
-
 }  // namespace curia

@@ -45,9 +45,4 @@ struct Label {
 
 using LabelPtr = std::shared_ptr<const Label>;
 
-// What a value is, whatever its URI: SHA-256 over the program, the output's number, the lineages of
-// the program's inputs, and the instance where the program draws randomness (DESIGN section 5).
-Digest output_lineage(const Digest& program, std::uint32_t output,
-                      const std::vector<Digest>& inputs, const Digest* instance);
-
 }  // namespace curia

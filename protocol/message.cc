@@ -26,7 +26,7 @@ CURIA_FIELDS(OutputInfo, m.output, m.lineage)
 CURIA_FIELDS(MpcUse, m.op, m.runs, m.rounds, m.bytes)
 CURIA_FIELDS(RunReply, m.outputs, m.mpc)
 CURIA_FIELDS(CancelRequest, m.task)
-CURIA_FIELDS(PutRequest, m.uri, m.type, m.head, m.body, m.bytes, m.bulk)
+CURIA_FIELDS(PutRequest, m.uri, m.type, m.head, m.body, m.bytes, m.bulk, m.salt)
 CURIA_FIELDS(PutReply, m.lineage)
 CURIA_FIELDS(FetchRequest, m.uri, m.after)
 CURIA_FIELDS(FetchReply, m.head, m.body, m.bytes, m.bulk)
@@ -49,7 +49,7 @@ CURIA_FIELDS(StatusReply, m.party, m.epoch, m.uptime_ms, m.sessions, m.queued, m
 CURIA_FIELDS(DialRequestMessage, m.session, m.secret)
 CURIA_FIELDS(DialReplyMessage, m.token, m.secret, m.port)
 CURIA_FIELDS(ConsentItem, m.source, m.programs, m.recipient, m.program, m.release, m.op, m.protocol,
-             m.members)
+             m.members, m.lineage)
 CURIA_FIELDS(ConsentRequest, m.principal, m.session, m.task, m.instance, m.items)
 CURIA_FIELDS(ConsentReply, m.allowed, m.reasons)
 

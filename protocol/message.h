@@ -16,6 +16,7 @@
 #include "protocol/error.h"
 #include "protocol/interval.h"
 #include "protocol/label.h"
+#include "protocol/lineage.h"
 #include "protocol/session_id.h"
 #include "protocol/type.h"
 
@@ -170,6 +171,7 @@ struct PutRequest {
   std::string body;  // empty when bulk
   std::uint64_t bytes = 0;
   bool bulk = false;  // the body comes over the data plane, tag {sequence, 0, 0}
+  Digest salt{};      // the lineage commits to the content under it; all zero: it is random
 };
 struct PutReply {
   Digest lineage;
@@ -296,6 +298,7 @@ struct ConsentItem {
   std::uint32_t op = kNoOp;  // number of the op that releases: what counts as one release
   std::string protocol;      // of a share
   std::vector<std::string> members;
+  Lineage lineage{};  // of the value
 };
 struct ConsentRequest {
   std::string principal;  // the driver's

@@ -176,4 +176,15 @@ std::int64_t max_body_bytes(const Type& declared, std::int64_t unknown_limit) {
   return total;
 }
 
+Digest content_digest(const Value& value) {
+  const ValueBytes bytes = value_bytes(value);
+  Hasher hasher("curia content 1");
+  hasher.add(value.type().str());
+  hasher.add(bytes.head);
+  for (const Slice& part : bytes.body) {
+    hasher.add(std::span(part.data, static_cast<std::size_t>(part.size)));
+  }
+  return hasher.finish();
+}
+
 }  // namespace curia

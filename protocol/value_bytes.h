@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/digest.h"
 #include "protocol/value.h"
 
 namespace curia {
@@ -20,6 +21,9 @@ struct ValueBytes {
 
 // REQUIRES: a tensor or a table (an error is thrown as itself; kInvalid for a share).
 ValueBytes value_bytes(const Value& value);
+
+// SHA-256 of type, head and body. REQUIRES: as value_bytes().
+Digest content_digest(const Value& value);
 
 // Shares `body`. Errors: kInvalid where head and body do not fit each other, a bool is neither 0
 // nor 1, string offsets are not in order, or the found type is not accepted by `declared` (device

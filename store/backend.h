@@ -16,6 +16,7 @@
 #include "protocol/digest.h"
 #include "protocol/interval.h"
 #include "protocol/label.h"
+#include "protocol/lineage.h"
 #include "protocol/session_id.h"
 #include "protocol/type.h"
 #include "protocol/value.h"
@@ -26,7 +27,7 @@ namespace curia {
 struct ObjectMeta {
   Type type;       // as declared by the program: may hold `?`
   LabelPtr label;  // never null
-  Digest lineage;
+  Lineage lineage;
   std::string principal;  // whose session made it
   SessionId session{};
   std::uint64_t task = 0;  // 0: a put

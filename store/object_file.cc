@@ -34,7 +34,7 @@ std::span<const std::uint8_t> bytes_of(std::string_view text) {
 ArrowMetadata readable(const ObjectRecord& record) {
   ArrowMetadata metadata = {{"curia.type", record.meta.type.str()},
                             {"curia.label", record.meta.label->str()},
-                            {"curia.lineage", record.meta.lineage.hex()},
+                            {"curia.lineage", record.meta.lineage.id.hex()},
                             {"curia.version", std::to_string(record.version)}};
   if (record.error) {
     metadata.emplace_back("curia.error", code_name(record.error->code()));

@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "protocol/codec.h"
+#include "protocol/hex.h"
 
 namespace curia {
 namespace {
 
-constexpr std::uint16_t kRecordFormat = 1;
-constexpr char kDigits[] = "0123456789abcdef";
+constexpr std::uint16_t kRecordFormat = 2;
 
 struct StoredError {
   std::uint8_t code = 0;  // 0: none
@@ -40,36 +40,7 @@ void fields(Archive& ar, ObjectRecord& record, Label& label, StoredError& error)
   record.body_bytes = static_cast<std::int64_t>(body);
 }
 
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 }  // namespace
-
-std::string hex_of(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size() * 2);
-  for (const char byte : bytes) {
-    text.push_back(kDigits[static_cast<std::uint8_t>(byte) >> 4]);
-    text.push_back(kDigits[static_cast<std::uint8_t>(byte) & 15]);
-  }
-  return text;
-}
-
-std::string bytes_of_hex(std::string_view hex) {
-  std::string bytes;
-  bytes.reserve(hex.size() / 2);
-  bool good = hex.size() % 2 == 0;
-  for (std::size_t i = 0; good && i < hex.size(); i += 2) {
-    const int high = digit_of(hex[i]);
-    const int low = digit_of(hex[i + 1]);
-    good = high >= 0 && low >= 0;
-    bytes.push_back(static_cast<char>(high * 16 + low));
-  }
-  if (!good) throw Error(Code::kCorrupt, "expected pairs of lower-case hex digits");
-  return bytes;
-}
 
 std::string encode_record(const ObjectRecord& record) {
   std::string bytes;
@@ -88,8 +59,8 @@ std::string encode_record(const ObjectRecord& record) {
 
 ObjectRecord decode_record(std::string_view hex) {
   ObjectRecord record;
-  const std::string bytes = bytes_of_hex(hex);
   try {
+    const std::string bytes = bytes_of_hex(hex);
     WireReader reader(bytes);
     std::uint16_t format = 0;
     reader(format);

@@ -32,8 +32,4 @@ std::string encode_record(const ObjectRecord& record);
 // Errors: kCorrupt.
 ObjectRecord decode_record(std::string_view hex);
 
-std::string hex_of(std::string_view bytes);
-// Errors: kCorrupt for anything but pairs of lower-case hex digits.
-std::string bytes_of_hex(std::string_view hex);
-
 }  // namespace curia

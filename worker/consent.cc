@@ -1,6 +1,7 @@
 #include "worker/consent.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -37,7 +38,7 @@ struct Questions {
     const std::int64_t size =
         std::max(kReasonBytes, std::ssize(item.source) + std::ssize(item.recipient) +
                                    std::ssize(item.release) + 32 * std::ssize(item.programs) + 64 +
-                                   3 * (kMaxNameBytes + 4));
+                                   3 * (kMaxNameBytes + 4) + 64 * std::ssize(item.lineage.draws));
     if (requests.empty() || bytes + size > kRequestBytes) {
       requests.emplace_back();
       bytes = 0;
@@ -104,10 +105,15 @@ std::string bad_name(const ConsentItem& item) {
   return "";
 }
 
-ReleaseQuestion question_of(const ConsentItem& item) {
-  ReleaseQuestion question{
-      item.source,  {item.programs.begin(), item.programs.end()}, item.recipient,
-      item.release, {item.members.begin(), item.members.end()},   item.protocol};
+ReleaseQuestion question_of(const ConsentRequest& request, const ConsentItem& item) {
+  ReleaseQuestion question{item.source,
+                           {item.programs.begin(), item.programs.end()},
+                           item.recipient,
+                           item.release,
+                           {item.members.begin(), item.members.end()},
+                           item.protocol,
+                           item.lineage,
+                           request.principal};
   question.programs.insert(item.program);
   return question;
 }
@@ -129,6 +135,17 @@ Digest release_of(const ConsentRequest& request, const ConsentItem& item) {
   return hasher.finish();
 }
 
+ApprovalUse use_of(const Approval& approval, const ConsentRequest& request, const ConsentItem& item,
+                   const std::string& asker) {
+  ApprovalUse use;
+  use.approval = approval.id();
+  use.release = release_of(request, item);
+  use.asker = asker;
+  use.session = request.session;
+  use.draws = item.lineage.draws;
+  return use;
+}
+
 AuditRecord record_of(const std::string& asker, const ConsentRequest& request,
                       const ConsentItem& item, const ReleaseQuestion& question) {
   AuditRecord record;
@@ -146,25 +163,32 @@ AuditRecord record_of(const std::string& asker, const ConsentRequest& request,
   return record;
 }
 
+// Fields of a consent that is given, and of no other.
+constexpr std::array<std::string_view, 6> kOfGiven = {"grant", "use",       "approval",
+                                                      "item",  "execution", "draw"};
+
 // A decision about all items of a request, on its way to the log.
 struct Decided {
   ConsentReply reply;
   std::vector<AuditRecord> records;
   std::vector<GrantUse> uses;
+  std::vector<ApprovalUse> approval_uses;
   bool gives = false;
 
   void refuse(std::size_t i, const std::string& reason) {
     reply.allowed[i] = 0;
     reply.reasons[i] = reason;
     std::erase_if(records[i].fields, [](const AuditField& field) {
-      return field.name == "grant" || field.name == "use";
+      return std::ranges::find(kOfGiven, field.name) != kOfGiven.end();
     });
     records[i].fields[0].value = "denied";
     records[i].fields.push_back({"why", one_line(reason)});
   }
   void refuse_all(Parts& parts, const std::string& reason) {
     for (const GrantUse& use : uses) parts.uses.undo(use);
+    for (const ApprovalUse& use : approval_uses) parts.approval_uses.undo(use);
     uses.clear();
+    approval_uses.clear();
     gives = false;
     for (std::size_t i = 0; i < records.size(); ++i) {
       if (reply.allowed[i] == 1) refuse(i, reason);
@@ -197,29 +221,39 @@ std::vector<AuditRecord> joined(std::vector<AuditRecord> records) {
 
 void decide_item(Parts& parts, const Policy& policy, const std::string& asker,
                  const ConsentRequest& request, const ConsentItem& item, Decided& decided) {
-  const ReleaseQuestion question = question_of(item);
+  const ReleaseQuestion question = question_of(request, item);
   AuditRecord record = record_of(asker, request, item, question);
   Decision decision;
   decision.refused = bad_name(item);
   if (decision.refused.empty()) {
+    const auto take_grant = [&](const Grant& grant) {
+      GrantUse use{grant.id(), release_of(request, item), asker};
+      if (!parts.uses.reserve(use, grant.times)) return false;
+      record.fields.push_back({"use", use.release.hex()});
+      decided.uses.push_back(std::move(use));
+      return true;
+    };
+    const auto take_approval = [&](const Approval& approval,
+                                   const std::vector<std::uint32_t>& items) {
+      ApprovalUse use = use_of(approval, request, item, asker);
+      if (!parts.approval_uses.reserve(use, items, approval.times)) return false;
+      use.note(record);
+      decided.approval_uses.push_back(std::move(use));
+      return true;
+    };
     decision = decide(policy, parts.party, question, std::chrono::system_clock::now(),
-                      [&](const Grant& grant) {
-                        GrantUse use{grant.id(), release_of(request, item), asker};
-                        if (!parts.uses.reserve(use, grant.times)) return false;
-                        record.fields.push_back({"use", use.release.hex()});
-                        decided.uses.push_back(std::move(use));
-                        return true;
-                      });
+                      {take_grant, take_approval});
   }
   decided.reply.allowed.push_back(1);
   decided.reply.reasons.emplace_back();
   if (decision.grant != nullptr) {
-    record.fields[0].value = "given";
     record.fields.push_back({"grant", decision.grant->id().hex()});
-    decided.gives = true;
   }
+  const bool gives = decision.refused.empty();
+  if (gives) record.fields[0].value = "given";
+  decided.gives = decided.gives || gives;
   decided.records.push_back(std::move(record));
-  if (decision.grant == nullptr) decided.refuse(decided.records.size() - 1, decision.refused);
+  if (!gives) decided.refuse(decided.records.size() - 1, decision.refused);
 }
 
 }  // namespace
@@ -239,7 +273,8 @@ void check_release(Parts& parts, const ReleaseContext& context,
                                   wish.release,
                                   wish.op,
                                   wish.device.protocol,
-                                  wish.device.members});
+                                  wish.device.members,
+                                  wish.lineage});
     }
   }
   if (by_owner.empty()) {
@@ -281,7 +316,9 @@ void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest
   if (const auto refused = std::ranges::find(allowed, 0); refused != allowed.end()) {
     const std::string reason =
         decided->reply.reasons[static_cast<std::size_t>(refused - allowed.begin())];
-    if (!decided->uses.empty()) decided->refuse_all(parts, reason);
+    if (!decided->uses.empty() || !decided->approval_uses.empty()) {
+      decided->refuse_all(parts, reason);
+    }
   }
   if (parts.audit == nullptr) return done(decided->reply);
   if (!decided->gives) {
@@ -307,8 +344,16 @@ ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request) 
   for (const ConsentItem& item : request.items) {
     std::string reason = bad_name(item);
     if (reason.empty()) {
-      reason = decide(*policy, parts.party, question_of(item), std::chrono::system_clock::now(),
-                      [&](const Grant& grant) { return parts.uses.used(grant.id()) < grant.times; })
+      const auto has_grant = [&](const Grant& grant) {
+        return parts.uses.used(grant.id()) < grant.times;
+      };
+      const auto has_approval = [&](const Approval& approval,
+                                    const std::vector<std::uint32_t>& items) {
+        return parts.approval_uses.left(use_of(approval, request, item, parts.party), items,
+                                        approval.times);
+      };
+      reason = decide(*policy, parts.party, question_of(request, item),
+                      std::chrono::system_clock::now(), {has_grant, has_approval})
                    .refused;
     }
     reply.allowed.push_back(reason.empty() ? 1 : 0);
@@ -317,10 +362,12 @@ ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request) 
   return reply;
 }
 
-void replay_consent(const AuditRecord& record, GrantUses& uses) {
-  if (record.kind != AuditKind::kConsent || record.field("use").empty()) return;
-  uses.replay({Digest::parse(record.field("grant")), Digest::parse(record.field("use")),
-               std::string(record.field("asked_by"))});
+void replay_consent(const AuditRecord& record, Parts& parts) {
+  if (record.kind != AuditKind::kConsent) return;
+  if (const auto use = ApprovalUse::read(record)) return parts.approval_uses.replay(*use);
+  if (record.field("use").empty()) return;
+  parts.uses.replay({Digest::parse(record.field("grant")), Digest::parse(record.field("use")),
+                     std::string(record.field("asked_by"))});
 }
 
 }  // namespace curia

@@ -7,6 +7,7 @@
 
 #include "protocol/device.h"
 #include "protocol/label.h"
+#include "protocol/lineage.h"
 #include "worker/parts.h"
 
 namespace curia {
@@ -19,6 +20,7 @@ struct ReleaseWish {
   std::string release;    // name of the output, or label of the transfer, share or reveal
   std::uint32_t op = kNoOp;
   SecureDevice device{};  // of a share: every owner accepts who is in it, also a member itself
+  Lineage lineage{};
 };
 
 struct ReleaseContext {
@@ -43,6 +45,6 @@ void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest
 ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request);
 
 // Counts again what a record of the log says was used. Errors: kInvalid for a malformed record.
-void replay_consent(const AuditRecord& record, GrantUses& uses);
+void replay_consent(const AuditRecord& record, Parts& parts);
 
 }  // namespace curia

@@ -13,6 +13,7 @@
 #include "protocol/link/data_dialer.h"
 #include "protocol/link/keys.h"
 #include "protocol/link/zmq_control.h"
+#include "protocol/value_bytes.h"
 #include "store/csv.h"
 #include "worker/audit_disk.h"
 #include "worker/config.h"
@@ -22,14 +23,19 @@
 namespace curia {
 namespace {
 
-std::map<std::string, Dataset> read_datasets(const std::string& path, const WorkerConfig& config) {
+// `state`: null where the datasets are only checked.
+std::map<std::string, Dataset> read_datasets(const std::string& path, const WorkerConfig& config,
+                                             StateDir* state) {
   std::map<std::string, Dataset> datasets;
   for (const auto& [name, dataset] : config.datasets) {
     CsvOptions options;
     if (!dataset.columns.empty()) options.columns = dataset.columns;
     Value value = read_csv(dataset.csv, options);
     try {
-      datasets.emplace(name, make_dataset(config.party, std::move(value), dataset.ranges));
+      const Digest content = state == nullptr ? Digest{} : content_digest(value);
+      Dataset made = make_dataset(config.party, std::move(value), dataset.ranges);
+      if (state != nullptr) made.lineage = state->snapshot(name, content);
+      datasets.emplace(name, std::move(made));
     } catch (const Error& error) {
       throw Error(error.code(), path + ": datasets." + name + ".ranges: " + error.message());
     }
@@ -65,8 +71,9 @@ void reload(const std::string& path, const WorkerConfig& config, Node& node,
     }
     server.set_principals(principals_of(config, fresh.policy));
     node.set_policy(fresh.policy, "reload");
-    spdlog::info("the policy was read again: {} drivers, {} grants", fresh.policy.drivers.size(),
-                 fresh.policy.grants.size());
+    spdlog::info("the policy was read again: {} drivers, {} grants, {} approvals",
+                 fresh.policy.drivers.size(), fresh.policy.grants.size(),
+                 fresh.policy.approvals.size());
     if (!fresh.same_beside_policy(config)) {
       spdlog::warn("{} has changes beside the policy; they take a restart", path);
     }
@@ -104,7 +111,7 @@ void serve(const std::string& config_path, const sigset_t& signals) {
   NodeOptions options;
   options.party = config.party;
   options.epoch = state.next_epoch();
-  options.datasets = read_datasets(config_path, config);
+  options.datasets = read_datasets(config_path, config, &state);
   options.policy = config.policy;
   options.signing_key = state.signing_key();
   options.audit = open_audit_file(config.state_dir);
@@ -161,7 +168,7 @@ int run(int argc, char** argv) {
     if (check) {
       const WorkerConfig known = read_worker_config(config);
       load_keys(known.key_file);
-      read_datasets(config, known);
+      read_datasets(config, known, nullptr);
       std::puts("the configuration is good");
       return 0;
     }

@@ -37,7 +37,7 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
       AuditOptions{options.party, options.epoch, options.log},
       options.audit == nullptr ? std::shared_ptr<AuditDisk>(memory_audit()) : options.audit,
       options.signing_key ? *options.signing_key : SigningKey::generate(),
-      [this](const AuditRecord& record) { replay_consent(record, parts_.uses); });
+      [this](const AuditRecord& record) { replay_consent(record, parts_); });
   parts_.audit = audit_.get();
   set_policy(std::move(options.policy), "start");
   parts_.lease_ms = options.lease_ms;
@@ -77,6 +77,13 @@ void Node::set_policy(Policy policy, const std::string& from) {
     record.fields.push_back({"grant", text});
   }
   record.fields.push_back({"grants", std::to_string(policy.grants.size())});
+  bytes = 0;
+  for (const Approval& approval : policy.approvals) {
+    bytes += 64;
+    if (bytes > kMaxAuditRecord / 8) break;
+    record.fields.push_back({"approval", approval.id().hex()});
+  }
+  record.fields.push_back({"approvals", std::to_string(policy.approvals.size())});
   parts_.policy.set(std::move(policy));
   audit_->note(std::move(record));
   if (server_ != nullptr) control_->wake();

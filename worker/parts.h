@@ -12,6 +12,7 @@
 #include "protocol/link/link.h"
 #include "protocol/message.h"
 #include "store/object_store.h"
+#include "worker/approval_uses.h"
 #include "worker/audit.h"
 #include "worker/grant_uses.h"
 #include "worker/policy.h"
@@ -65,6 +66,7 @@ struct Parts {
   std::map<std::string, Dataset> datasets;
   PolicyBoard policy;
   GrantUses uses;
+  ApprovalUses approval_uses;
   Audit* audit = nullptr;  // none in tests of single parts: then consents are not journalled
   std::int64_t lease_ms = 30'000;
   WaitBoard waits;

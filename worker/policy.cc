@@ -1,8 +1,6 @@
 #include "worker/policy.h"
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 
 #include "protocol/error.h"
 
@@ -12,7 +10,7 @@ namespace {
 
 // Why this grant does not cover it; "" where it does.
 std::string shortfall(const Grant& grant, const std::string& what, const ReleaseQuestion& question,
-                      std::chrono::system_clock::time_point now) {
+                      UtcTime now) {
   if (grant.until && now >= *grant.until) return "has a grant of " + what + ", but it has expired";
   if (!grant.releases.empty() && !grant.releases.contains(question.release)) {
     return "grants " + what + ", but not as \"" + question.release + "\"";
@@ -23,6 +21,45 @@ std::string shortfall(const Grant& grant, const std::string& what, const Release
                    [&grant](const Digest& program) { return !grant.programs.contains(program); });
   if (strange == question.programs.end()) return "";
   return "grants " + what + ", but not through program " + strange->hex();
+}
+
+// Why the releases of an approval that name a value do not cover it; "" where `items` do.
+std::string shortfall(const Approval& approval, const std::string& what,
+                      const ReleaseQuestion& question, UtcTime now,
+                      std::vector<std::uint32_t>& items) {
+  const std::string approved = "approved this value of \"" + question.release + "\"";
+  if (approval.driver != question.driver) {
+    return approved + ", but not in sessions of " + question.driver;
+  }
+  std::erase_if(items, [&](std::uint32_t item) {
+    const ApprovedRelease& release = approval.releases[item];
+    return release.to != question.recipient || release.members != question.members ||
+           release.protocol != question.protocol || !release.sources.contains(question.source);
+  });
+  if (items.empty()) return approved + ", but not " + what;
+  if (now >= approval.until) return approved + ", but that has expired";
+  return "";
+}
+
+const Approval* find_approval(const Policy& policy, const std::string& what,
+                              const ReleaseQuestion& question, UtcTime now, const TakeUse& take,
+                              std::string& nearest) {
+  // Without this the pattern does not say what the value is.
+  if (!question.lineage.bound) return nullptr;
+  for (auto& [number, items] : policy.approved(question.lineage.pattern)) {
+    const Approval& approval = policy.approvals[number];
+    std::vector<std::uint32_t> covering = items;
+    if (std::string why = shortfall(approval, what, question, now, covering); !why.empty()) {
+      nearest = std::move(why);
+    } else if (!take.approval(approval, covering)) {
+      nearest = "approved " + what + " as \"" + question.release + "\" " +
+                std::to_string(approval.times) +
+                " time(s), each in one session with its own random numbers, and none is left";
+    } else {
+      return &approval;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -64,14 +101,28 @@ bool Policy::accepts(const std::set<std::string>& members, const std::string& pr
          std::ranges::find(*devices, AcceptedDevice{members, protocol}) != devices->end();
 }
 
+void Policy::index() {
+  by_pattern_.clear();
+  for (std::size_t i = 0; i < approvals.size(); ++i) {
+    for (std::uint32_t item = 0; item < approvals[i].releases.size(); ++item) {
+      by_pattern_[approvals[i].releases[item].pattern][i].push_back(item);
+    }
+  }
+}
+
+Policy::Approved Policy::approved(const Digest& pattern) const {
+  const auto found = by_pattern_.find(pattern);
+  return found == by_pattern_.end() ? Approved{} : found->second;
+}
+
 Decision decide(const Policy& policy, const std::string& party, const ReleaseQuestion& question,
-                std::chrono::system_clock::time_point now,
-                const std::function<bool(const Grant&)>& take) {
+                UtcTime now, const TakeUse& take) {
   const std::string to = whereto(question.recipient, question.members, question.protocol);
   const std::string what = party + "/" + question.source + " to " + to;
   if (!question.members.empty() && !policy.accepts(question.members, question.protocol)) {
-    return {nullptr, party + " accepts no device to " + to +
-                         "; its owner can add one to \"devices\" in the worker's policy"};
+    return {nullptr, nullptr,
+            party + " accepts no device to " + to +
+                "; its owner can add one to \"devices\" in the worker's policy"};
   }
   std::string nearest = "has no grant of " + what;
   for (const bool counted : {false, true}) {
@@ -83,37 +134,22 @@ Decision decide(const Policy& policy, const std::string& party, const ReleaseQue
       }
       if (std::string why = shortfall(grant, what, question, now); !why.empty()) {
         nearest = std::move(why);
-      } else if (counted && !take(grant)) {
+      } else if (counted && !take.grant(grant)) {
         nearest =
             "granted " + what + " " + std::to_string(grant.times) + " time(s), and all are used";
       } else {
-        return {&grant, ""};
+        return {&grant, nullptr, ""};
       }
     }
+    if (counted) break;
+    if (const Approval* given = find_approval(policy, what, question, now, take, nearest)) {
+      return {nullptr, given, ""};
+    }
   }
-  return {nullptr, party + " " + nearest + "; its owner can add one to the worker's configuration"};
-}
-
-std::chrono::system_clock::time_point parse_time(const std::string& text) {
-  std::tm parts{};
-  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  if (end == nullptr || *end != '\0') {
-    throw Error(Code::kInvalid, "expected a time such as 2027-01-31T00:00:00Z");
-  }
-  // The clock counts nanoseconds, and ends in 2262.
-  using Clock = std::chrono::system_clock;
-  const std::time_t time = timegm(&parts);
-  if (time >= Clock::to_time_t(Clock::time_point::max())) return Clock::time_point::max();
-  if (time <= Clock::to_time_t(Clock::time_point::min())) return Clock::time_point::min();
-  return Clock::from_time_t(time);
-}
-
-std::string time_text(std::chrono::system_clock::time_point time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm parts{};
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &parts));
-  return text.data();
+  return {
+      nullptr, nullptr,
+      party + " " + nearest +
+          "; its owner can grant it in the worker's policy, or approve it (curia plan --release)"};
 }
 
 }  // namespace curia

@@ -1,13 +1,13 @@
-// What this party agreed to: who may compute, its grants, and the decision for one value to one
-// recipient (R6a).
+// What this party agreed to: who may compute, its grants and approvals, and the decision for one
+// value to one recipient (R6a, R6b).
 //
 // With no grant nothing leaves, neither in plain nor as shares. A grant to share says among whom,
 // and covers no plaintext: what is revealed later needs a grant of its own. A grant narrowed to
 // programs covers a value only if every program that the source's data went through on the way is
-// among them. Thread: a policy is immutable, any; PolicyBoard: any.
+// among them. An approval covers exactly the values whose lineages it names. Thread: a policy is
+// immutable, any; PolicyBoard: any.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,9 +18,12 @@
 #include <string>
 #include <vector>
 
+#include "protocol/approval.h"
 #include "protocol/device.h"
 #include "protocol/digest.h"
 #include "protocol/label.h"
+#include "protocol/lineage.h"
+#include "protocol/utc.h"
 
 namespace curia {
 
@@ -29,7 +32,7 @@ struct Grant {
   std::string to;                  // principal: a party or a driver; "" for a grant to share
   std::set<Digest> programs;       // empty: any program
   std::set<std::string> releases;  // names of outputs, labels of moves; empty: any
-  std::optional<std::chrono::system_clock::time_point> until;
+  std::optional<UtcTime> until;
   // Of a grant to share: the members of the device, in any order, and what they run.
   std::set<std::string> members;
   std::string protocol;
@@ -53,8 +56,19 @@ struct Policy {
   std::map<std::string, std::string> drivers;  // who may open sessions -> public key
   std::vector<Grant> grants;
   std::optional<std::vector<AcceptedDevice>> devices;  // none: any that a grant to share names
+  std::map<std::string, Digest> approvers;             // who may sign for this party -> public key
+  std::vector<Approval> approvals;                     // with good signatures of approvers
+
+  // Which approved releases name a value: number of the approval -> numbers of its releases.
+  using Approved = std::map<std::size_t, std::vector<std::uint32_t>>;
+  Approved approved(const Digest& pattern) const;
+  // After `approvals` have changed.
+  void index();
 
   bool accepts(const std::set<std::string>& members, const std::string& protocol) const;
+
+ private:
+  std::map<Digest, Approved> by_pattern_;
 };
 
 // The policy that holds now.
@@ -83,25 +97,29 @@ struct ReleaseQuestion {
   std::string release;            // name of the output, or label of the transfer, share or reveal
   std::set<std::string> members;  // of the device it would be shared with
   std::string protocol;
+  Lineage lineage{};   // of what would be released
+  std::string driver;  // whose session it is
 };
 
 struct Decision {
-  const Grant* grant = nullptr;  // that allows it
-  std::string refused;           // else one sentence: what is missing and what would allow it
+  const Grant* grant = nullptr;        // that allows it
+  const Approval* approval = nullptr;  // or this
+  std::string refused;                 // else one sentence: what is missing and what would allow it
 };
 
-// `take` is asked for a use of a grant with a count: false when none is left. Grants without a
-// count come first.
+// Asked for a use of what has a count: false when none is left.
+struct TakeUse {
+  std::function<bool(const Grant&)> grant;
+  // items: the approved releases that name the value, by number.
+  std::function<bool(const Approval&, const std::vector<std::uint32_t>& items)> approval;
+};
+
+// Grants without a count come first, then approvals, then grants with a count.
 Decision decide(const Policy& policy, const std::string& party, const ReleaseQuestion& question,
-                std::chrono::system_clock::time_point now,
-                const std::function<bool(const Grant&)>& take);
+                UtcTime now, const TakeUse& take);
 
 // "bob", or "be shared among alice, bob, carol by replicated3".
 std::string whereto(const std::string& recipient, const std::set<std::string>& members,
                     const std::string& protocol);
-
-// "2027-01-31T00:00:00Z". Errors: kInvalid.
-std::chrono::system_clock::time_point parse_time(const std::string& text);
-std::string time_text(std::chrono::system_clock::time_point time);
 
 }  // namespace curia

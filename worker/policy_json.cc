@@ -5,6 +5,7 @@
 #include "protocol/error.h"
 #include "protocol/link/keys.h"
 #include "protocol/type.h"
+#include "worker/approvals.h"
 
 namespace curia {
 namespace {
@@ -103,6 +104,19 @@ Policy read_policy(Fields& fields, const PolicyContext& context) {
   }
   for (Fields& grant : fields.list_or_none("grants")) {
     policy.grants.push_back(read_grant(std::move(grant), context, policy));
+  }
+  for (const auto& [name, key] : fields.pairs_or_none("approvers")) {
+    checked_name(fields, "approvers." + name, name);
+    try {
+      policy.approvers.emplace(name, Digest::parse(key));
+    } catch (const Error& error) {
+      fields.fail("approvers." + name, error.message());
+    }
+  }
+  if (fields.has("approvals")) {
+    policy.approvals = read_approvals(beside(fields.file(), fields.text("approvals")),
+                                      context.party, policy.approvers);
+    policy.index();
   }
   return policy;
 }

@@ -18,8 +18,8 @@ struct PolicyContext {
   std::set<std::string> datasets;
 };
 
-// Takes the fields "drivers", "devices" and "grants", all of which may be absent. Errors: kInvalid,
-// naming file, field and what is expected.
+// Takes the fields "drivers", "devices", "grants", "approvers" and "approvals", all of which may be
+// absent. Errors: kInvalid, naming file, field and what is expected.
 Policy read_policy(Fields& fields, const PolicyContext& context);
 
 // The field "grants", as JSON.

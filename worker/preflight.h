@@ -9,12 +9,13 @@
 #include "protocol/audit_record.h"
 #include "protocol/digest.h"
 #include "protocol/label.h"
+#include "protocol/lineage.h"
 
 namespace curia {
 
 struct PreflightInput {
   std::uint32_t outside = 0;  // number in Plan::outside
-  Digest lineage;
+  Lineage lineage;
   Label label;
   Digest instance;  // of a secret: the task run that made its shares; else all zero
 };

@@ -53,7 +53,7 @@ DescribeReply description(const Object& object) {
   DescribeReply answer;
   answer.type = meta.type;
   answer.label = meta.label->str();
-  answer.lineage = meta.lineage;
+  answer.lineage = meta.lineage.id;
   answer.state = failed_openly(object) ? "failed" : "ready";
   answer.program = meta.program.empty() ? "" : meta.program.hex();
   answer.output = meta.output;
@@ -100,9 +100,14 @@ void Server::deliver(ConnId conn, const Header& header,
     return fail(conn, header, std::get<Error>(object.value->form));
   }
   const ReleaseContext context{session->driver(), session_hex(session->id()), object.meta->task,
-                               object.meta->lineage};
-  const std::vector<ReleaseWish> wishes = {
-      {object.meta->label, session->driver(), object.meta->program, object.meta->output}};
+                               object.meta->lineage.id};
+  const std::vector<ReleaseWish> wishes = {{object.meta->label,
+                                            session->driver(),
+                                            object.meta->program,
+                                            object.meta->output,
+                                            kNoOp,
+                                            {},
+                                            object.meta->lineage}};
   check_release(parts_, context, wishes,
                 [this, conn, header, session, object](const std::string& refused) {
                   if (!refused.empty()) {
@@ -128,7 +133,7 @@ void Server::note_fetch(const WorkerSession& session, const Object& object, cons
        {{"answer", answer},
         {"release", object.meta->output},
         {"program", object.meta->program.empty() ? "" : object.meta->program.hex()},
-        {"lineage", object.meta->lineage.hex()}},
+        {"lineage", object.meta->lineage.id.hex()}},
        object.meta->task);
 }
 

@@ -113,10 +113,12 @@ std::string WorkerSession::store_put(const Header& header, const PutRequest& req
   auto label = std::make_shared<Label>();
   label->sources[{driver_, ""}];
   meta->label = std::move(label);
-  meta->lineage = random_digest();
+  meta->lineage = put_lineage(driver_, request.salt.empty()
+                                           ? random_digest()
+                                           : put_commitment(request.salt, content_digest(*value)));
   meta->principal = driver_;
   meta->session = id_;
-  const Digest lineage = meta->lineage;
+  const Digest lineage = meta->lineage.id;
   memory.release();
   store(request.uri, std::move(value), std::move(meta));
   ++parts_.counters.puts;

@@ -144,7 +144,7 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
     RunReply reply;
     Task task(parts_, plan, std::move(info), lanes);
     for (TaskOutput& output : task.run(inputs)) {
-      reply.outputs.push_back({output.output, output.meta->lineage});
+      reply.outputs.push_back({output.output, output.meta->lineage.id});
       store(request.outputs[output.output], std::move(output.value), std::move(output.meta));
     }
     for (const auto& [peer, lane] : lanes) lane->finish(request.task);

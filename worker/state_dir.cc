@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "protocol/error.h"
 #include "protocol/fields.h"
@@ -98,6 +99,29 @@ SigningKey StateDir::signing_key() {
   } catch (const Error&) {
     throw Error(Code::kCorrupt, path + " does not hold a signing key; restore it");
   }
+}
+
+Digest StateDir::snapshot(const std::string& name, const Digest& content) {
+  const std::string path = path_ + "/snapshots.json";
+  nlohmann::ordered_json known = nlohmann::ordered_json::object();
+  if (std::filesystem::exists(path)) {
+    known = nlohmann::ordered_json::parse(read_file(path), nullptr, false);
+  }
+  try {
+    if (!known.is_object()) throw Error(Code::kCorrupt, "no JSON object");
+    if (const auto found = known.find(name); found != known.end()) {
+      const Digest lineage = Digest::parse(found->at("lineage").get<std::string>());
+      if (Digest::parse(found->at("content").get<std::string>()) == content) return lineage;
+    }
+  } catch (const std::exception&) {
+    throw Error(Code::kCorrupt, path +
+                                    " does not hold the lineages of datasets; restore it, or "
+                                    "remove it: then approvals of them cover nothing any more");
+  }
+  const Digest lineage = random_digest();
+  known[name] = {{"content", content.hex()}, {"lineage", lineage.hex()}};
+  replace(path, known.dump(1) + "\n");
+  return lineage;
 }
 
 }  // namespace curia

@@ -1,9 +1,11 @@
-// The worker's own folder: one worker at a time, and the epoch that rises with each start.
+// The worker's own folder: one worker at a time, the epoch that rises with each start, the key of
+// the audit log, and what the snapshots of datasets are called.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "protocol/digest.h"
 #include "protocol/signature.h"
 
 namespace curia {
@@ -23,6 +25,10 @@ class StateDir {
   // The key that signs the audit log; made at the first start. Errors: kCorrupt when it cannot be
   // read, or is gone while there is a log that was signed with it.
   SigningKey signing_key();
+  // The lineage of a dataset whose content has this digest: the one that it had at the last start,
+  // or a new one where its content changed, so that an approval speaks of the same snapshot over
+  // restarts. Errors: kCorrupt when the stored ones cannot be read.
+  Digest snapshot(const std::string& name, const Digest& content);
 
  private:
   // Durably, or not at all.

@@ -26,7 +26,12 @@ std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
   try {
     Reservation memory(parts_.store->backend("mem"), plan_.result_bytes);
     load_outside(inputs);
-    if (!plan_.others.empty()) preflight();
+    if (!plan_.others.empty()) {
+      preflight();
+    } else if (plan_.verified.random) {
+      instance_ = random_digest();
+    }
+    made_.emplace(plan_.digest, lineages_, plan_.verified.random ? &instance_ : nullptr);
     const Flow& flow = plan_.flow(labels_);
     ask_consents(flow);
     save_labels_ = flow.saves;
@@ -46,7 +51,7 @@ void Task::load_outside(const std::vector<Object>& inputs) {
   for (const External& external : plan_.outside) {
     ValuePtr value;
     LabelPtr label;
-    Digest lineage;
+    Lineage lineage;
     Digest instance;
     if (here(external)) {
       if (external.kind == External::Kind::kDataset) {
@@ -64,7 +69,7 @@ void Task::load_outside(const std::vector<Object>& inputs) {
         auto own = std::make_shared<Label>();
         own->sources[{parts_.party, external.name}];
         label = std::move(own);
-        lineage = found->second.lineage;
+        lineage = dataset_lineage(parts_.party, external.name, found->second.lineage);
       } else {
         Object object;
         if (external.kind == External::Kind::kInput) {
@@ -102,12 +107,14 @@ void Task::ask_consents(const Flow& flow) {
   for (const ReleasePoint& point : flow.releases) {
     if (std::ranges::find(point.from, parts_.party) == point.from.end()) continue;
     if (point.kind == ReleasePoint::Kind::kShare) {
-      wishes.push_back({point.label, "", plan_.digest, point.name, point.op, point.device});
+      wishes.push_back({point.label, "", plan_.digest, point.name, point.op, point.device,
+                        made_->move(point.op)});
       points.push_back(&point);
       continue;
     }
     for (const std::string& recipient : point.to) {
-      wishes.push_back({point.label, recipient, plan_.digest, point.name, point.op});
+      wishes.push_back(
+          {point.label, recipient, plan_.digest, point.name, point.op, {}, made_->move(point.op)});
       points.push_back(&point);
     }
   }
@@ -181,7 +188,7 @@ Task::Values Task::step(const Op& op, const TypedRegion& around, const TypedOp& 
     return {std::make_shared<const Value>(Tensor::scalar(indices_.back()))};
   }
   if (op.name == "save") {
-    save(op, around.types[op.operands[0]], values[op.operands[0]]);
+    save(op, typed.number, around.types[op.operands[0]], values[op.operands[0]]);
     return {};
   }
   if (op.name == "share") return share(op, around, typed, values);
@@ -284,7 +291,7 @@ Task::Values Task::loop(const Op& op, const TypedOp& typed, const Values& values
   return params;
 }
 
-void Task::save(const Op& op, const Type& type, const ValuePtr& value) {
+void Task::save(const Op& op, std::uint32_t number, const Type& type, const ValuePtr& value) {
   // Several saves of one URI differ in version; their labels are joined, so any order is right.
   Label label;
   for (const LabelPtr& saved : save_labels_) label.merge(*saved);
@@ -295,12 +302,9 @@ void Task::save(const Op& op, const Type& type, const ValuePtr& value) {
   if (known && (known->meta->principal != info_.driver || other_session)) {
     throw name_taken();
   }
-  Hasher hasher("curia save 1");
-  hasher.add(plan_.digest);
-  hasher.add(uri.str());
-  for (const Digest& lineage : lineages_) hasher.add(lineage);
   put_result(*parts_.store, uri, value,
-             meta(type, std::make_shared<const Label>(std::move(label)), hasher.finish(), ""),
+             meta(type, std::make_shared<const Label>(std::move(label)),
+                  made_->save(number, saves_[number]++), ""),
              Expected::exactly(known));
 }
 
@@ -308,17 +312,15 @@ std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {
   std::vector<TaskOutput> outputs;
   for (const std::uint32_t i : plan_.outputs) {
     const GraphOutput& output = plan_.graph.outputs[i];
-    const Digest lineage =
-        output_lineage(plan_.digest, i, lineages_, plan_.verified.random ? &instance_ : nullptr);
     outputs.push_back({i, values[output.value],
-                       meta(plan_.verified.body.types[output.value], flow.outputs[i], lineage,
-                            output.name, plan_.verified.output_range(i))});
+                       meta(plan_.verified.body.types[output.value], flow.outputs[i],
+                            made_->output(i), output.name, plan_.verified.output_range(i))});
   }
   return outputs;
 }
 
 std::shared_ptr<const ObjectMeta> Task::meta(const Type& type, LabelPtr label,
-                                             const Digest& lineage, const std::string& output,
+                                             const Lineage& lineage, const std::string& output,
                                              Ranges ranges) const {
   const SecureDevice* device = find_device(plan_.graph.devices, type.device);
   return std::make_shared<const ObjectMeta>(

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -85,7 +86,7 @@ class Task {
   Values cond(const Op& op, const TypedOp& typed, const Values& values);
   Values loop(const Op& op, const TypedOp& typed, const Values& values);
   bool share_predicate(const Op& op, const TypedOp& typed, const ValuePtr& predicate);
-  void save(const Op& op, const Type& type, const ValuePtr& value);
+  void save(const Op& op, std::uint32_t number, const Type& type, const ValuePtr& value);
   // What an op read of a file that is gone was nothing. Errors: kCorrupt.
   static void check_mapped(const Op& op, const Values& values);
   Values compute(const Op& op, const TypedRegion& around, const TypedOp& typed,
@@ -104,7 +105,7 @@ class Task {
                   const Error& late);
   Tag next_tag(const TypedOp& typed);
   void poll() const;
-  std::shared_ptr<const ObjectMeta> meta(const Type& type, LabelPtr label, const Digest& lineage,
+  std::shared_ptr<const ObjectMeta> meta(const Type& type, LabelPtr label, const Lineage& lineage,
                                          const std::string& output, Ranges ranges = {}) const;
 
   Parts& parts_;
@@ -116,14 +117,16 @@ class Task {
   // One for each of plan_.outside; values are null where another party holds them.
   Values values_;
   std::vector<LabelPtr> labels_;
-  std::vector<Digest> lineages_;
+  std::vector<Lineage> lineages_;
   std::vector<Digest> instances_;
   std::map<std::uint32_t, ValuePtr> sources_;  // datasets and loads here, by op number
   Digest instance_;
+  std::optional<RunLineage> made_;                                // set when all inputs are known
   std::map<std::string, std::unique_ptr<DeviceMember>> members_;  // by device
   std::set<std::uint32_t> told_;           // shares whose owner was told of cells out of range
   std::map<std::uint32_t, MpcUse> moves_;  // shares and reveals of parties that are no members
   std::vector<LabelPtr> save_labels_;
+  std::map<std::uint32_t, std::uint64_t> saves_;  // that were made, by op
   std::map<std::uint32_t, std::uint32_t> steps_;
   std::vector<std::int64_t> indices_;   // of the loops around, innermost last
   std::unique_ptr<TaskMemory> memory_;  // made when first needed

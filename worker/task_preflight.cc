@@ -140,8 +140,10 @@ void Task::take_inputs(const std::map<std::string, Preflight>& all) {
 
 void Task::join_devices(const std::map<std::string, Preflight>& all,
                         const std::map<std::string, Digest>& pair_secrets) {
-  const SeedTask task{info_.driver, session_hex(info_.session), info_.task, plan_.digest, instance_,
-                      lineages_};
+  std::vector<Digest> lineages;
+  for (const Lineage& lineage : lineages_) lineages.push_back(lineage.id);
+  const SeedTask task{info_.driver, session_hex(info_.session), info_.task, plan_.digest,
+                      instance_,    std::move(lineages)};
   for (const SecureDevice& device : plan_.graph.devices) {
     const int rank = device.rank_of(parts_.party);
     if (rank < 0 || !plan_.uses(device)) continue;

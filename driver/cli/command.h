@@ -122,6 +122,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows);
 std::pair<std::string, std::string> cut(const std::string& text, char mark,
                                         const std::string& option, const std::string& wanted);
 
+void add_approve(CLI::App& app, Global& global);
 void add_audit(CLI::App& app, Global& global);
 void add_keygen(CLI::App& app, Global& global);
 void add_init(CLI::App& app, Global& global);

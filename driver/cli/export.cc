@@ -6,7 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "driver/cli/files.h"
+#include "driver/files.h"
 #include "store/csv.h"
 #include "store/npy.h"
 

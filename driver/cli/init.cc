@@ -7,9 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "driver/cli/command.h"
-#include "driver/cli/files.h"
+#include "driver/files.h"
 #include "protocol/digest.h"
 #include "protocol/link/keys.h"
+#include "protocol/signature.h"
 #include "protocol/type.h"
 
 namespace curia {
@@ -266,15 +267,36 @@ void keygen(const std::string& name, const std::string& given, const Global& glo
               keys.public_key.c_str());
 }
 
+// Of a person who approves for a party: it signs, and opens no connection.
+void signing_keygen(const std::string& name, const std::string& given, const Global& global) {
+  check_name(name, "approver");
+  const std::string file = given.empty() ? name + ".signing.key" : given;
+  const SigningKey key = SigningKey::generate();
+  write_new_file(file, key.secret().hex() + "\n");
+  const std::string public_key = key.public_key().hex();
+  if (global.json) {
+    return Global::print({{"name", name}, {"file", file}, {"public_key", public_key}});
+  }
+  std::printf(
+      "wrote %s (keep it to yourself)\nfor the worker's policy: \"approvers\": {\"%s\": "
+      "\"%s\"}\n",
+      file.c_str(), name.c_str(), public_key.c_str());
+}
+
 }  // namespace
 
 void add_keygen(CLI::App& app, Global& global) {
   auto name = std::make_shared<std::string>();
   auto file = std::make_shared<std::string>();
+  auto signing = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("keygen", "make a key pair for a party or a driver");
   command->add_option("name", *name, "whose key it is")->required();
   command->add_option("--out", *file, "the new key file (NAME.key)");
-  command->callback([name, file, &global] { keygen(*name, *file, global); });
+  command->add_flag("--signing", *signing,
+                    "a key that signs approvals (NAME.signing.key), of a person");
+  command->callback([name, file, signing, &global] {
+    (*signing ? signing_keygen : keygen)(*name, *file, global);
+  });
 }
 
 void add_init(CLI::App& app, Global& global) {

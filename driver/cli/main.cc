@@ -45,6 +45,7 @@ int run(int argc, char** argv) {
   add_init(app, global);
   add_up(app, global);
   add_program(app, global);
+  add_approve(app, global);
   add_run(app, global);
   add_objects(app, global);
   add_session(app, global);

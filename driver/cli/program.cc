@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "driver/cli/command.h"
+#include "driver/cli/release_words.h"
 #include "driver/cli/secure_plan.h"
+#include "driver/files.h"
 #include "protocol/fields.h"
 #include "protocol/graph_json.h"
 #include "protocol/graph_text.h"
@@ -48,10 +50,11 @@ void digest(const std::string& path, const Global& global) {
   std::puts(program->digest.hex().c_str());
 }
 
-void check(const std::string& path, bool asks, Global& global) {
+void check(const std::string& path, bool asks, const std::vector<std::string>& fetches,
+           Global& global) {
   const PreparedPtr program = read_program(path);
   std::vector<Error> refused;
-  if (asks) refused = CommandSession(global).session().refusals(program);
+  if (asks) refused = CommandSession(global).session().refusals(program, fetches);
   if (!refused.empty()) global.exit = kExitDenied;
   if (global.json) {
     Json json = {{"name", program->graph.name},
@@ -121,6 +124,43 @@ void add(CLI::App& app, Global& global, const char* name, const char* help,
   added->callback([path, command, &global] { command(*path, global); });
 }
 
+struct PlanCommand : PlanFlags {
+  bool release = false;
+  std::string owner;
+  std::string out;
+};
+
+void plan_releases(const PlanCommand& command, const Global& global) {
+  const ReleasePlan plan = read_release_plan(command, global);
+  const CheckedPlan checked = check_plan(plan);
+  if (!command.out.empty()) write_new_file(command.out, plan_json(plan));
+  if (global.json) return Global::print(release_json(plan, checked, command.owner));
+  std::fputs(release_words(plan, checked, command.owner).c_str(), stdout);
+}
+
+void add_plan(CLI::App& app, Global& global) {
+  auto command = std::make_shared<PlanCommand>();
+  CLI::App* added = app.add_subcommand(
+      "plan", "print a program's ops, types, bounds, costs on secure devices and releases");
+  added->add_option("program", command->program, "a program in JSON form")->required();
+  added->add_flag("--release", command->release,
+                  "what would be released, with its lineage, as owners can approve it; also of a "
+                  "driver program (then its arguments follow behind --), or of a release plan");
+  added->add_option("arguments", command->arguments, "with --release: of a driver program");
+  added->add_option("--fetch", command->fetches,
+                    "with --release: an output that would be fetched (all); may be repeated");
+  added->add_option("--owner", command->owner, "with --release: only what needs its consent");
+  added->add_option("--out", command->out, "with --release: a new file for the release plan");
+  added->callback([command, &global] {
+    if (command->release) return plan_releases(*command, global);
+    if (!command->arguments.empty() || !command->fetches.empty() || !command->owner.empty() ||
+        !command->out.empty()) {
+      throw Error(Code::kInvalid, "arguments, --fetch, --owner and --out go with --release");
+    }
+    plan(command->program, global);
+  });
+}
+
 }  // namespace
 
 void add_program(CLI::App& app, Global& global) {
@@ -131,10 +171,12 @@ void add_program(CLI::App& app, Global& global) {
   checked->add_flag(
       "--owners", *asks,
       "ask the owners which moves, shares and reveals they would refuse (exit code 3)");
-  checked->callback([path, asks, &global] { check(*path, *asks, global); });
+  auto fetches = std::make_shared<std::vector<std::string>>();
+  checked->add_option("--fetch", *fetches,
+                      "with --owners: an output that would be fetched; may be repeated");
+  checked->callback([path, asks, fetches, &global] { check(*path, *asks, *fetches, global); });
   add(app, global, "digest", "print the digest that grants are narrowed to", digest);
-  add(app, global, "plan",
-      "print a program's ops, types, bounds, costs on secure devices and releases", plan);
+  add_plan(app, global);
 }
 
 }  // namespace curia

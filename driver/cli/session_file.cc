@@ -1,6 +1,6 @@
 #include "driver/cli/session_file.h"
 
-#include "driver/cli/files.h"
+#include "driver/files.h"
 #include "protocol/fields.h"
 
 namespace curia {

@@ -77,7 +77,7 @@ TEST_CASE_TEMPLATE("Secret attack: nothing is shared unless its owner accepts th
   CHECK(error.code() == Code::kDenied);
   CHECK(contains(error.message(),
                  "alice has no grant of alice/x to be shared among alice, bob, "
-                 "carol by replicated3; its owner can add one"));
+                 "carol by replicated3; its owner can grant it"));
   CHECK(error.op() == "share");
   CHECK(contains(error.site().file, "secret_world.h"));
   CHECK(error.party() == "alice");

@@ -51,7 +51,7 @@ std::map<std::string, Known> messages() {
   all["run"] = known(RunRequest{3, digest(2), 100, {kUri}, {kUri, kUri}});
   all["run reply"] = known(RunReply{{{0, digest(3)}, {2, digest(4)}}, {{5, 1, 9, 4096}}});
   all["cancel"] = known(CancelRequest{3});
-  all["put"] = known(PutRequest{kUri, kType, "head", "body", 48, false});
+  all["put"] = known(PutRequest{kUri, kType, "head", "body", 48, false, digest(6)});
   all["put reply"] = known(PutReply{digest(5)});
   all["fetch"] = known(FetchRequest{kUri, 10});
   all["fetch reply"] = known(FetchReply{"head", "", 1 << 20, true});
@@ -79,13 +79,28 @@ std::map<std::string, Known> messages() {
                         true});
   all["dial"] = known(DialRequestMessage{});
   all["dial reply"] = known(DialReplyMessage{});
-  all["consent"] = known(ConsentRequest{
-      "dora",
-      "00",
-      3,
-      digest(7),
-      {{"x", {digest(8), digest(9)}, "bob", digest(8), "out"},
-       {"y", {}, "", digest(8), "in", 5, "replicated3", {"alice", "bob", "carol"}}}});
+  all["consent"] = known(ConsentRequest{"dora",
+                                        "00",
+                                        3,
+                                        digest(7),
+                                        {{"x",
+                                          {digest(8), digest(9)},
+                                          "bob",
+                                          digest(8),
+                                          "out",
+                                          kNoOp,
+                                          "",
+                                          {},
+                                          {digest(10), digest(11), {{digest(12), digest(13)}}}},
+                                         {"y",
+                                          {},
+                                          "",
+                                          digest(8),
+                                          "in",
+                                          5,
+                                          "replicated3",
+                                          {"alice", "bob", "carol"},
+                                          {digest(10), digest(11), {}, false}}}});
   all["consent reply"] = known(ConsentReply{{1, 0}, {"", "why"}});
   all["nothing"] = known(Nothing{});
   return all;

@@ -35,7 +35,7 @@ std::shared_ptr<const ObjectMeta> contract_meta(const std::string& principal) {
   auto label = std::make_shared<Label>();
   label->sources[{"alice", "x"}].insert(sha256({}));
   meta->label = label;
-  meta->lineage = sha256({});
+  meta->lineage = put_lineage("dora", sha256({}));
   meta->principal = principal;
   meta->task = 7;
   meta->output = "y";
@@ -53,7 +53,7 @@ void check_backend_contract(const MakeBackend& make) {
     CHECK(object->version == 1);
     CHECK(object->meta->type.str() == "f64[?] @alice");
     CHECK(*object->meta->label == *contract_meta("dora")->label);
-    CHECK(object->meta->lineage == sha256({}));
+    CHECK(object->meta->lineage == put_lineage("dora", sha256({})));
     CHECK(object->meta->principal == "dora");
     CHECK(object->meta->task == 7);
     CHECK(object->meta->output == "y");

@@ -103,7 +103,7 @@ struct TestOwner {
     parts.policy.set(std::move(policy));
     audit = std::make_unique<Audit>(
         AuditOptions{.party = "alice"}, disk, kKey,
-        [this](const AuditRecord& record) { replay_consent(record, parts.uses); });
+        [this](const AuditRecord& record) { replay_consent(record, parts); });
     parts.audit = audit.get();
   }
 

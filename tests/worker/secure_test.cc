@@ -75,7 +75,7 @@ std::string refused(const Grant& grant, ReleaseQuestion question) {
   Policy policy;
   policy.grants = {grant};
   return decide(policy, "alice", question, std::chrono::system_clock::now(),
-                [](const Grant&) { return true; })
+                {[](const Grant&) { return true; }, {}})
       .refused;
 }
 
@@ -223,7 +223,7 @@ TEST_CASE("Policy: a grant to share covers these members and this protocol, and 
   CHECK(
       refused(grant, other) ==
       "alice has no grant of alice/x to be shared among alice, bob, dan by replicated3; its owner "
-      "can add one to the worker's configuration");
+      "can grant it in the worker's policy, or approve it (curia plan --release)");
   other = question;
   other.protocol = "other";
   CHECK_FALSE(refused(grant, other).empty());
@@ -245,7 +245,7 @@ TEST_CASE("Preflight: instances and pair secrets come back as they were") {
   preflight.driver = "dora";
   preflight.epoch = 4;
   preflight.nonce = filled(2);
-  preflight.inputs.push_back({3, filled(5), {}, filled(6)});
+  preflight.inputs.push_back({3, put_lineage("dora", filled(5)), {}, filled(6)});
   preflight.pair_secret = filled(7);
   const Preflight back = decode_preflight(encode_preflight(preflight));
   CHECK(back.inputs[0].instance == filled(6));

@@ -1,4 +1,4 @@
-#include "driver/cli/files.h"
+#include "driver/files.h"
 
 #include <fcntl.h>
 #include <unistd.h>
