@@ -41,7 +41,7 @@ CURIA_FIELDS(StatsEntry, m.name, m.value)
 CURIA_FIELDS(StatsReply, m.entries)
 CURIA_FIELDS(GrantsRequest, m.from)
 CURIA_FIELDS(GrantInfo, m.source, m.to, m.members, m.protocol, m.programs, m.releases, m.until,
-             m.times, m.used)
+             m.times, m.used, m.approval, m.what)
 CURIA_FIELDS(GrantsReply, m.grants, m.more)
 CURIA_FIELDS(WaitInfo, m.party, m.waits_for, m.what, m.session, m.task, m.op, m.site, m.waited_ms)
 CURIA_FIELDS(StatusReply, m.party, m.epoch, m.uptime_ms, m.sessions, m.queued, m.waits, m.peers_up,

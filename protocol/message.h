@@ -236,18 +236,20 @@ struct StatsReply {
 };
 
 struct GrantsRequest {
-  std::uint32_t from = 0;  // number of the first that is wanted, of those that name the caller
+  std::uint32_t from = 0;  // number of the first that is wanted, of those that concern the caller
 };
 struct GrantInfo {
   std::string source;                // name of the dataset at the worker
-  std::string to;                    // the caller; "" for a grant to share
-  std::vector<std::string> members;  // of a grant to share: of the device, the caller among them
+  std::string to;                    // the recipient; "" for a grant to share
+  std::vector<std::string> members;  // of a grant to share: of the device
   std::string protocol;
   std::vector<Digest> programs;       // none: any
   std::vector<std::string> releases;  // none: any
   std::string until;                  // "2027-01-31T00:00:00Z"; "" for ever
   std::uint64_t times = 0;            // how many releases it covers; 0: any number
   std::uint64_t used = 0;             // of them
+  Digest approval{};                  // that it is a release of; all zero: a grant
+  std::string what{};                 // of an approved release, in words
 };
 struct GrantsReply {
   std::vector<GrantInfo> grants;

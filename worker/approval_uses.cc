@@ -118,7 +118,7 @@ void ApprovalUses::undo(const ApprovalUse& use) {
   const auto execution = known->second.find(use.execution);
   if (execution == known->second.end()) return;
   const auto item = execution->second.items.find(use.item);
-  if (item == execution->second.items.end()) return;
+  if (item == execution->second.items.end() || item->second.release != use.release) return;
   item->second.asked.erase(use.asker);
   if (item->second.asked.empty()) execution->second.items.erase(item);
   if (execution->second.items.empty()) known->second.erase(execution);

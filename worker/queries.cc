@@ -66,6 +66,34 @@ DescribeReply description(const Object& object) {
   return answer;
 }
 
+GrantInfo info_of(const Grant& grant, const Parts& parts) {
+  GrantInfo info{grant.source,
+                 grant.to,
+                 {grant.members.begin(), grant.members.end()},
+                 grant.protocol,
+                 {grant.programs.begin(), grant.programs.end()},
+                 {grant.releases.begin(), grant.releases.end()},
+                 grant.until ? time_text(*grant.until) : "",
+                 static_cast<std::uint64_t>(grant.times)};
+  if (grant.times != 0) info.used = static_cast<std::uint64_t>(parts.uses.used(grant.id()));
+  return info;
+}
+
+GrantInfo info_of(const Approval& approval, const ApprovedRelease& release,
+                  const std::string& source, const Parts& parts) {
+  GrantInfo info;
+  info.source = source;
+  info.to = release.to;
+  info.members = {release.members.begin(), release.members.end()};
+  info.protocol = release.protocol;
+  info.until = time_text(approval.until);
+  info.times = static_cast<std::uint64_t>(approval.times);
+  info.approval = approval.id();
+  info.used = static_cast<std::uint64_t>(parts.approval_uses.used(info.approval));
+  info.what = release.what;
+  return info;
+}
+
 }  // namespace
 
 // Errors: kUnimplemented, saying so, where objects of this scheme cannot be.
@@ -262,25 +290,30 @@ void Server::grants(ConnId conn, const Peer& peer, const Packet& packet) {
   GrantsReply answer;
   std::int64_t bytes = 0;
   std::uint32_t number = 0;
-  for (const Grant& grant : policy->grants) {
-    if (grant.to != peer.principal && !grant.members.contains(peer.principal)) continue;
-    if (number++ < request.from) continue;
-    GrantInfo info{grant.source,
-                   grant.to,
-                   {grant.members.begin(), grant.members.end()},
-                   grant.protocol,
-                   {grant.programs.begin(), grant.programs.end()},
-                   {grant.releases.begin(), grant.releases.end()},
-                   grant.until ? time_text(*grant.until) : "",
-                   static_cast<std::uint64_t>(grant.times),
-                   0};
-    if (grant.times != 0) {
-      info.used = static_cast<std::uint64_t>(parts_.uses.used(grant.id()));
-    }
+  // False when the page is full.
+  const auto add = [&](const auto& make) {
+    if (number++ < request.from) return true;
+    GrantInfo info = make();
     bytes += std::ssize(encode(GrantsReply{{info}, false}));
     answer.more = !answer.grants.empty() && bytes > kListBytes;
-    if (answer.more) break;
-    answer.grants.push_back(std::move(info));
+    if (!answer.more) answer.grants.push_back(std::move(info));
+    return !answer.more;
+  };
+  for (const Grant& grant : policy->grants) {
+    if (grant.to != peer.principal && !grant.members.contains(peer.principal)) continue;
+    if (!add([&] { return info_of(grant, parts_); })) break;
+  }
+  for (const Approval& approval : policy->approvals) {
+    for (const ApprovedRelease& release : approval.releases) {
+      if (approval.driver != peer.principal && release.to != peer.principal &&
+          !release.members.contains(peer.principal)) {
+        continue;
+      }
+      for (const std::string& source : release.sources) {
+        if (answer.more) break;
+        add([&] { return info_of(approval, release, source, parts_); });
+      }
+    }
   }
   reply(conn, packet.header, kReply, encode(answer));
 }

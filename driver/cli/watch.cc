@@ -124,11 +124,16 @@ void grants(const std::string& one, const Global& global) {
                       {"releases", grant.releases},
                       {"until", grant.until},
                       {"times", grant.times},
-                      {"used", grant.used}});
-      rows.push_back({party, grant.source,
-                      grant.members.empty() ? grant.to : "share: " + joined(grant.members),
-                      joined_or(grant.releases, "any"), joined_or(shown, "any"), left(grant),
-                      grant.until.empty() ? "-" : grant.until});
+                      {"used", grant.used},
+                      {"approval", grant.approval.empty() ? "" : grant.approval.hex()},
+                      {"what", grant.what}});
+      const bool approved = !grant.approval.empty();
+      rows.push_back(
+          {party, grant.source,
+           grant.members.empty() ? grant.to : "share: " + joined(grant.members),
+           joined_or(grant.releases, approved ? "-" : "any"),
+           approved ? "approval " + grant.approval.hex().substr(0, 16) : joined_or(shown, "any"),
+           left(grant), grant.until.empty() ? "-" : grant.until});
     }
   }
   if (global.json) return Global::print({{"grants", list}});
@@ -144,8 +149,8 @@ void add_watch(CLI::App& app, Global& global) {
   CLI::App* command = app.add_subcommand("stats", "the counters of a party, or of all");
   command->add_option("party", *party);
   command->callback([party, &global] { stats(*party, global); });
-  CLI::App* grants_command =
-      app.add_subcommand("grants", "the grants of a party, or of all, that name this driver");
+  CLI::App* grants_command = app.add_subcommand(
+      "grants", "the grants and approvals of a party, or of all, that concern this driver");
   grants_command->add_option("party", *party);
   grants_command->callback([party, &global] { grants(*party, global); });
 }

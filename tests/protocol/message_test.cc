@@ -73,10 +73,10 @@ std::map<std::string, Known> messages() {
                         {"bob"},
                         {"carol"}});
   all["grants"] = known(GrantsRequest{7});
-  all["grants reply"] =
-      known(GrantsReply{{{"x", "dora", {}, "", {digest(8)}, {"out"}, "2027-01-31T00:00:00Z", 3, 1},
-                         {"y", "", {"alice", "bob", "carol"}, "replicated3", {}, {}, "", 0, 0}},
-                        true});
+  all["grants reply"] = known(GrantsReply{
+      {{"x", "dora", {}, "", {digest(8)}, {"out"}, "2027-01-31T00:00:00Z", 3, 1},
+       {"y", "", {"alice", "bob", "carol"}, "replicated3", {}, {}, "", 0, 0, digest(9), "shares"}},
+      true});
   all["dial"] = known(DialRequestMessage{});
   all["dial reply"] = known(DialReplyMessage{});
   all["consent"] = known(ConsentRequest{"dora",

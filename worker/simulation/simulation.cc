@@ -20,7 +20,17 @@ struct Simulation::State {
   std::map<std::string, StoreKey> store_keys;
   // Outlive their workers, as files do.
   std::map<std::string, std::shared_ptr<AuditDisk>> audits;
+  std::map<std::string, std::map<std::string, Digest>> snapshots;  // lineages of datasets
   std::map<std::string, SigningKey> signing_keys;
+
+  Policy policy_of(const SimulatedParty& config) const {
+    Policy policy;
+    policy.grants = config.grants;
+    policy.approvals = config.approvals;
+    policy.index();
+    for (const std::string& driver : drivers) policy.drivers[driver] = "";
+    return policy;
+  }
 
   void start(const std::string& party) {
     const SimulatedParty& config = parties.at(party);
@@ -29,12 +39,13 @@ struct Simulation::State {
     options.epoch = ++epochs[party];
     for (const auto& [name, value] : config.datasets) {
       const auto ranges = config.ranges.find(name);
-      options.datasets.emplace(
-          name,
-          make_dataset(party, value, ranges == config.ranges.end() ? Ranges{} : ranges->second));
+      Dataset dataset =
+          make_dataset(party, value, ranges == config.ranges.end() ? Ranges{} : ranges->second);
+      // The same snapshot at every start, as with a state_dir.
+      dataset.lineage = snapshots[party].try_emplace(name, dataset.lineage).first->second;
+      options.datasets.emplace(name, std::move(dataset));
     }
-    options.policy.grants = config.grants;
-    for (const std::string& driver : drivers) options.policy.drivers[driver] = "";
+    options.policy = policy_of(config);
     auto& audit = audits[party];
     if (audit == nullptr) audit = memory_audit();
     options.audit = audit;
@@ -93,6 +104,12 @@ void Simulation::kill(const std::string& party) {
 void Simulation::restart(const std::string& party) {
   state_->nodes.erase(party);
   state_->start(party);
+}
+
+void Simulation::approve(const std::string& party, Approval approval) {
+  SimulatedParty& config = state_->parties.at(party);
+  config.approvals.push_back(std::move(approval));
+  state_->nodes.at(party)->set_policy(state_->policy_of(config), "test");
 }
 
 std::shared_ptr<AuditDisk> Simulation::audit(const std::string& party) {

@@ -28,7 +28,8 @@ struct SimulatedParty {
   std::map<std::string, Value> datasets;
   std::map<std::string, Ranges> ranges = {};  // of datasets, by name
   std::vector<Grant> grants;
-  std::int64_t memory_quota_bytes = 0;  // 0: none
+  std::vector<Approval> approvals = {};  // taken as they are: no signature is asked for
+  std::int64_t memory_quota_bytes = 0;   // 0: none
   std::int64_t hidden_quota_bytes = 0;
   std::int64_t lease_ms = 30'000;
   // What the worker gets instead of its link, around it: a party that does not do as it should.
@@ -50,6 +51,8 @@ class Simulation {
   void kill(const std::string& party);
   // And starts again, in the next epoch.
   void restart(const std::string& party);
+  // From here on the party has this approval, too, also after a restart. REQUIRES: not killed.
+  void approve(const std::string& party, Approval approval);
   // The party's audit log. REQUIRES: killed, since its worker writes it.
   std::shared_ptr<AuditDisk> audit(const std::string& party);
   // A party's insides, for tests. REQUIRES: not killed.
