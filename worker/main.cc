@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "protocol/error.h"
@@ -43,11 +44,25 @@ std::map<std::string, Dataset> read_datasets(const std::string& path, const Work
   return datasets;
 }
 
-void write_ready_file(const std::string& path, const std::string& control, int data_port) {
+// What the ready file says, for whoever started the worker or wants it to read its policy again.
+struct Ready {
+  std::string control;
+  int data_port = 0;
+  int policies = 1;            // how often the policy was read, or refused
+  std::string policy_error{};  // of the last time; "": it holds
+};
+
+void write_ready_file(const std::string& path, const Ready& ready) {
   if (path.empty()) return;
   const std::string fresh = path + ".new";
-  std::ofstream(fresh) << "{\"control\": \"" << control << "\", \"data_port\": " << data_port
-                       << ", \"pid\": " << getpid() << "}\n";
+  std::ofstream(fresh) << nlohmann::ordered_json{{"control", ready.control},
+                                                 {"data_port", ready.data_port},
+                                                 {"pid", getpid()},
+                                                 {"policies", ready.policies},
+                                                 {"policy_error", ready.policy_error}}
+                              .dump(-1, ' ', false,
+                                    nlohmann::ordered_json::error_handler_t::replace)
+                       << "\n";
   std::rename(fresh.c_str(), path.c_str());
 }
 
@@ -59,9 +74,10 @@ std::map<std::string, std::string> principals_of(const WorkerConfig& config, con
   return names;
 }
 
-// Takes the policy of the files as they are now, and nothing else. On an error the old one holds.
-void reload(const std::string& path, const WorkerConfig& config, Node& node,
-            ZmqControlServer& server) {
+// Takes the policy of the files as they are now, and nothing else. On an error the old one holds,
+// and the error is returned.
+std::string reload(const std::string& path, const WorkerConfig& config, Node& node,
+                   ZmqControlServer& server) {
   try {
     const WorkerConfig fresh = read_worker_config(path);
     for (const auto& [name, key] : fresh.policy.drivers) {
@@ -77,9 +93,11 @@ void reload(const std::string& path, const WorkerConfig& config, Node& node,
     if (!fresh.same_beside_policy(config)) {
       spdlog::warn("{} has changes beside the policy; they take a restart", path);
     }
+    return "";
   } catch (const std::exception& error) {
     node.refuse_policy(error.what());
     spdlog::error("the policy was not read again, the old one holds: {}", error.what());
+    return error.what();
   }
 }
 
@@ -138,10 +156,13 @@ void serve(const std::string& config_path, const sigset_t& signals) {
             std::make_unique<ZmqControlClient>(ZmqClientOptions{.keys = keys}), link, &dialer);
   spdlog::info("worker of {} listens: control {}, data port {}, epoch {}", config.party, endpoint,
                link->port(), epoch);
-  write_ready_file(config.ready_file, endpoint, link->port());
+  Ready ready{endpoint, link->port()};
+  write_ready_file(config.ready_file, ready);
   int signal = 0;
   while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
-    reload(config_path, config, node, principals);
+    ready.policy_error = reload(config_path, config, node, principals);
+    ++ready.policies;
+    write_ready_file(config.ready_file, ready);
   }
   spdlog::info("worker of {} stops on signal {}", config.party, signal);
 }

@@ -79,7 +79,7 @@ void add_approve(CLI::App& app, Global& global) {
   command->add_option("--out", flags->out, "the new file (OWNER-ID.json)");
   command->footer(
       "The file belongs into the folder that the worker's policy names as \"approvals\", with the "
-      "key among its \"approvers\"; then SIGHUP the worker.");
+      "key among its \"approvers\"; then `curia reload`, or SIGHUP to the worker.");
   command->callback([flags, &global] { approve(*flags, global); });
 }
 

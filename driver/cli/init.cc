@@ -37,6 +37,7 @@ struct Place {
   int control = 0;
   int data = 0;
   std::string key;
+  std::string approver;  // public key
   Json datasets = Json::object();
   Json grants = Json::array();
 };
@@ -195,7 +196,9 @@ std::string worker_config(const std::string& party, const InitOptions& options,
                {"parties", peers},
                {"drivers", {{options.driver, driver_key}}},
                {"datasets", self.datasets},
-               {"grants", self.grants}};
+               {"grants", self.grants},
+               {"approvers", {{party, self.approver}}},
+               {"approvals", "approvals"}};
   if (options.quota_mib != 0) json["memory_quota_mib"] = options.quota_mib;
   return json.dump(2) + "\n";
 }
@@ -218,10 +221,14 @@ void init(const InitOptions& options, const Global& global) {
   fs::create_directories(folder / "logs");
   for (auto& [party, place] : all) {
     fs::create_directories(folder / party / "data");
+    fs::create_directories(folder / party / "approvals");
     fs::permissions(folder / party, fs::perms::owner_all);
     const KeyPair keys = generate_keys();
     save_keys((folder / party / (party + ".key")).string(), keys);
     place.key = keys.public_key;
+    const SigningKey approver = SigningKey::generate();
+    write_new_file((folder / party / "approver.key").string(), approver.secret().hex() + "\n");
+    place.approver = approver.public_key().hex();
   }
   const KeyPair driver_keys = generate_keys();
   save_keys((folder / (options.driver + ".key")).string(), driver_keys);

@@ -34,6 +34,8 @@ struct Worker {
   pid_t pid = 0;
   std::string control;
   std::int64_t data_port = 0;
+  std::int64_t policies = 0;  // how often it has read its policy
+  std::string policy_error;
 };
 
 std::vector<Worker> workers_of(const std::string& folder) {
@@ -67,6 +69,8 @@ bool read_ready(Worker& worker) {
   worker.pid = json.value("pid", 0);
   worker.control = json.value("control", "");
   worker.data_port = json.value("data_port", std::int64_t{0});
+  worker.policies = json.value("policies", std::int64_t{0});
+  worker.policy_error = json.value("policy_error", "");
   return worker.pid > 0;
 }
 
@@ -238,6 +242,39 @@ void down(const std::string& folder, const Global& global) {
   std::printf("stopped %zu of %zu workers\n", stopped.size(), workers.size());
 }
 
+// Has the workers read their policies again, and waits until they have. Errors: kInvalid for a
+// policy that is none; the worker keeps the old one.
+void reload(const std::string& folder, const std::string& party, const Global& global) {
+  std::vector<Worker> workers = workers_of(folder);
+  nlohmann::ordered_json done = nlohmann::ordered_json::array();
+  for (Worker& worker : workers) {
+    if (!party.empty() && worker.party != party) continue;
+    if (!read_ready(worker) || !runs(worker)) {
+      throw Error(Code::kInvalid, "the worker is not running; `curia up " + folder + "` starts it")
+          .at_party(worker.party);
+    }
+    const std::int64_t before = worker.policies;
+    ::kill(worker.pid, SIGHUP);
+    const auto deadline = steady_clock::now() + kReadyTimeout;
+    while (!read_ready(worker) || worker.policies == before) {
+      if (steady_clock::now() > deadline || !runs(worker)) {
+        throw Error(Code::kTimeout,
+                    "the worker did not read its policy; see " + worker.log.string())
+            .at_party(worker.party);
+      }
+      std::this_thread::sleep_for(kLook);
+    }
+    if (!worker.policy_error.empty()) {
+      throw Error(Code::kInvalid, "the old policy holds: " + worker.policy_error)
+          .at_party(worker.party);
+    }
+    done.push_back(worker.party);
+    if (!global.json) std::printf("%s has read its policy again\n", worker.party.c_str());
+  }
+  if (done.empty()) throw Error(Code::kInvalid, "there is no party \"" + party + "\" in " + folder);
+  if (global.json) Global::print({{"reloaded", done}});
+}
+
 }  // namespace
 
 void add_up(CLI::App& app, Global& global) {
@@ -256,6 +293,12 @@ void add_up(CLI::App& app, Global& global) {
   CLI::App* stop_command = app.add_subcommand("down", "stop the workers of a folder");
   stop_command->add_option("folder", *folder)->required();
   stop_command->callback([folder, &global] { down(*folder, global); });
+  auto party = std::make_shared<std::string>();
+  CLI::App* reload_command =
+      app.add_subcommand("reload", "have the workers of a folder read their policies again");
+  reload_command->add_option("folder", *folder)->required();
+  reload_command->add_option("party", *party, "only this one");
+  reload_command->callback([folder, party, &global] { reload(*folder, *party, global); });
 }
 
 }  // namespace curia

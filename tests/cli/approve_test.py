@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import time
 import unittest
@@ -16,37 +15,20 @@ FIRST = os.environ["CURIA_FIRST"]
 
 class Approve(support.CliTest):
     def up_with_approvers(self):
-        """alice and bob with data and approvers, no grants."""
+        """alice and bob with data, no grants."""
         rows = "petal_length_cm\n" + "".join(f"{i / 10}\n" for i in range(50))
         self.write("iris.csv", rows)
         self.run_curia("init", "c", "--parties", "alice,bob", "--driver", "dora", "--dataset", "alice/iris=iris.csv",
                        "--dataset", "bob/iris=iris.csv")
-        for party in ("alice", "bob"):
-            key = self.json("keygen", "--signing", f"{party}-officer")["public_key"]
-            self.assertEqual((self.folder / f"{party}-officer.signing.key").stat().st_mode & 0o777, 0o600)
-            (self.folder / f"c/{party}/approvals").mkdir()
-            path = self.folder / f"c/{party}/worker.json"
-            config = json.loads(path.read_text())
-            config["approvers"] = {f"{party}-officer": key}
-            config["approvals"] = "approvals"
-            path.write_text(json.dumps(config))
         self.run_curia("up", "c", "--detach")
         self.addCleanup(self.run_curia, "down", "c")
 
     def approve(self, party, plan, *more):
-        return self.json("approve", plan, "--owner", party, "--key", f"{party}-officer.signing.key", "--until", UNTIL,
+        return self.json("approve", plan, "--owner", party, "--key", f"c/{party}/approver.key", "--until", UNTIL,
                          "--out", f"c/{party}/approvals/{time.monotonic_ns()}.json", *more)
 
-    def reload(self, party, expected):
-        """SIGHUP, until the log has one more line with what is expected."""
-        log = self.folder / f"c/logs/{party}.log"
-        before = log.read_text().count(expected)
-        pid = json.loads((self.folder / f"c/{party}/ready.json").read_text())["pid"]
-        os.kill(pid, signal.SIGHUP)
-        deadline = time.monotonic() + 60
-        while log.read_text().count(expected) == before:
-            self.assertLess(time.monotonic(), deadline, log.read_text()[-2000:])
-            time.sleep(0.02)
+    def reload(self, party):
+        self.assertEqual(self.json("reload", "c", party), {"reloaded": [party]})
 
     def first(self, code):
         """The driver program of the README."""
@@ -67,7 +49,7 @@ class Approve(support.CliTest):
         self.assertEqual(len(again["releases"][0]["lineage"]), 64)
         for party in ("alice", "bob"):
             self.approve(party, "plan.json")
-            self.reload(party, "1 approvals")
+            self.reload(party)
         grants = self.json(*self.on("grants"))["grants"]
         self.assertEqual([(g["party"], g["to"], g["times"], g["used"]) for g in grants],
                          [("alice", "bob", 1, 0), ("alice", "dora", 1, 0), ("bob", "dora", 1, 0)])
@@ -91,7 +73,7 @@ class Approve(support.CliTest):
         self.assertIn("alice has no grant of alice/iris to dora", refused)
         self.json(*self.on("plan", "--release", "--fetch", "total", "--out", "plan.json", path))
         self.approve("alice", "plan.json", "--times", "2")
-        self.reload("alice", "1 approvals")
+        self.reload("alice")
         self.assertIn("the owners agree", self.out(*self.on("check", "--owners", "--fetch", "total", path)))
         self.error(*self.on("run", path, "--fetch", "rows"), code=3)
         for _ in range(2):
@@ -105,11 +87,11 @@ class Approve(support.CliTest):
         path = self.folder / made["file"]
         good = path.read_text()
         path.write_text(good.replace('"times": 1', '"times": 9'))
-        self.reload("alice", "the signature does not belong to what the file says")
+        self.assertIn("the signature does not belong to what the file says", self.error("reload", "c", code=2))
         path.write_text(good)
-        self.reload("alice", "1 approvals")
+        self.reload("alice")
         path.write_text(good.replace('"to": "bob"', '"to": "eve"'))
-        self.reload("alice", "the signature does not belong to what the file says")
+        self.assertIn("the signature does not belong to what the file says", self.error("reload", "c", code=2))
         self.assertEqual(len(self.json(*self.on("grants"))["grants"]), 2)
 
     def test_mistakes_are_told(self):
@@ -117,7 +99,7 @@ class Approve(support.CliTest):
         self.run_curia(*self.on("plan", "--release", "--out", "plan.json", FIRST, self.cluster))
         self.assertIn("not overwritten", self.error(
             *self.on("plan", "--release", "--out", "plan.json", FIRST, self.cluster), code=2))
-        key = ["--key", "alice-officer.signing.key"]
+        key = ["--key", "c/alice/approver.key"]
         until = ["--until", UNTIL]
         self.assertIn("needs the consent of carol",
                       self.error("approve", "plan.json", "--owner", "carol", *key, *until, code=2))
@@ -130,6 +112,13 @@ class Approve(support.CliTest):
         self.assertIn("neither a .json file", self.error(*self.on("plan", "--release", "iris.csv"), code=2))
         self.assertIn("planned nothing", self.error(*self.on("plan", "--release", "/bin/true"), code=2))
         self.assertIn("failed while it was planned", self.error(*self.on("plan", "--release", "/bin/false"), code=1))
+        self.assertIn("no party \"eve\"", self.error("reload", "c", "eve", code=2))
+        # A key of a person who is none of a worker's own.
+        made = self.json("keygen", "--signing", "ann")
+        self.assertEqual((self.folder / made["file"]).stat().st_mode & 0o777, 0o600)
+        self.json("approve", "plan.json", "--owner", "alice", "--key", made["file"], *until, "--out",
+                  "c/alice/approvals/ann.json")
+        self.assertIn("is none of the approvers", self.error("reload", "c", "alice", code=2))
         self.assertIn("go with --release", self.error("plan", "plan.json", "--owner", "alice", code=2))
         self.assertTrue(pathlib.Path(self.folder / "plan.json").exists())
 
