@@ -14,25 +14,33 @@ trap finish EXIT
 
 title() { printf '\n-- %s\n' "$*"; }
 
-title "each owner's data and grants, narrowed to the program's digest"
-digest=$(iris_means --digest | cut -d' ' -f1)
+title "three owners, each with 50 irises; nothing is granted to anybody"
 iris_means --write "$work/parties"
-echo "iris_means is $digest"
 init=(init "$work/cluster" --parties 'alice,bob,carol' --driver dora)
 for party in alice bob carol; do
-  init+=(--dataset "$party/iris=$work/parties/$party/iris.csv"
-    --grant "$party/iris:dora:$digest:means")
+  init+=(--dataset "$party/iris=$work/parties/$party/iris.csv")
 done
-curia "${init[@]}" --grant "alice/iris:carol:$digest:sums" --grant "bob/iris:carol:$digest:sums"
+curia "${init[@]}"
 
 title "three workers"
 (cd "$work" && curia up cluster --detach)
 
+title "what the driver's program would release: planned, not run"
+export CURIA_CLUSTER=$work/cluster/dora.json
+curia plan --release --out "$work/plan.json" "$(command -v iris_means)" -- --cluster "$CURIA_CLUSTER"
+
+title "each owner signs what concerns its data: this, once, and nothing else"
+for party in alice bob carol; do
+  curia approve "$work/plan.json" --owner "$party" --key "$work/cluster/$party/approver.key" \
+    --until 2200-01-01T00:00:00Z --out "$work/cluster/$party/approvals/iris_means.json" | tail -1
+done
+curia reload "$work/cluster"
+
 title "the driver's program: local sums, their transfer to carol, one fetch"
-iris_means --cluster "$work/cluster/dora.json"
+iris_means --cluster "$CURIA_CLUSTER"
 
 title "bytes of data that each party sent (what the parties tell each other before a task included)"
-curia --cluster "$work/cluster/dora.json" --json stats | python3 -c '
+curia --json stats | python3 -c '
 import json, sys
 stats = json.load(sys.stdin)
 names = ["driver", *stats]
@@ -51,12 +59,21 @@ cat >"$work/rows.json" <<'END'
  "outputs": {"means": "rows"}}
 END
 code=0
-curia --cluster "$work/cluster/dora.json" run "$work/rows.json" --fetch means 2>&1 || code=$?
+curia run "$work/rows.json" --fetch means 2>&1 || code=$?
 if [[ $code != 3 ]]; then
   echo "expected exit code 3 (denied), found $code" >&2
   exit 1
 fi
 echo "refused, as it should be (exit code 3)"
+
+title "and the same program a second time"
+if iris_means --cluster "$CURIA_CLUSTER" 2>&1; then
+  echo "expected a refusal: it was approved once" >&2
+  exit 1
+fi
+
+title "alice's log of what she agreed to; the driver's session saw no more than that"
+curia audit show "$work/cluster/alice/state" --kind consent | cut -c1-150
 
 title "all workers stop"
 curia down "$work/cluster"

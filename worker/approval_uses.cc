@@ -35,6 +35,7 @@ std::optional<ApprovalUse> ApprovalUse::read(const AuditRecord& record) {
   use.approval = Digest::parse(record.field("approval"));
   use.release = Digest::parse(record.field("use"));
   use.asker = record.field("asked_by");
+  use.source = record.field("source");
   use.session = record.session;
   use.item = number_of(record.field("item"));
   use.execution = number_of(record.field("execution"));
@@ -51,7 +52,7 @@ std::optional<ApprovalUse> ApprovalUse::read(const AuditRecord& record) {
 bool ApprovalUses::fits(const Execution& execution, const ApprovalUse& use, std::uint32_t item) {
   if (execution.session != use.session) return false;
   for (const auto& [number, known] : execution.items) {
-    for (const auto& [asker, other] : known.asked) {
+    for (const auto& [unused, other] : known.asked) {
       for (const auto& [variable, instance] : use.draws) {
         const auto drawn = other.draws.find(variable);
         if (drawn != other.draws.end() && drawn->second != instance) return false;
@@ -59,8 +60,8 @@ bool ApprovalUses::fits(const Execution& execution, const ApprovalUse& use, std:
     }
   }
   const auto known = execution.items.find(item);
-  return known == execution.items.end() ||
-         (known->second.release == use.release && !known->second.asked.contains(use.asker));
+  return known == execution.items.end() || (known->second.release == use.release &&
+                                            !known->second.asked.contains({use.asker, use.source}));
 }
 
 std::optional<ApprovalUse> ApprovalUses::find(const ApprovalUse& use,
@@ -92,7 +93,7 @@ void ApprovalUses::add(const ApprovalUse& use) {
   execution.session = use.session;
   Item& item = execution.items[use.item];
   item.release = use.release;
-  item.asked[use.asker] = use;
+  item.asked[{use.asker, use.source}] = use;
 }
 
 bool ApprovalUses::reserve(ApprovalUse& use, const std::vector<std::uint32_t>& items,
@@ -119,7 +120,7 @@ void ApprovalUses::undo(const ApprovalUse& use) {
   if (execution == known->second.end()) return;
   const auto item = execution->second.items.find(use.item);
   if (item == execution->second.items.end() || item->second.release != use.release) return;
-  item->second.asked.erase(use.asker);
+  item->second.asked.erase({use.asker, use.source});
   if (item->second.asked.empty()) execution->second.items.erase(item);
   if (execution->second.items.empty()) known->second.erase(execution);
 }

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "protocol/audit_record.h"
@@ -21,7 +22,10 @@ namespace curia {
 struct ApprovalUse {
   Digest approval;
   Digest release;
-  std::string asker;  // several parties may ask for one release: each member of a secure device
+  // One release may be asked for by several parties, each member of a secure device, and for each
+  // source of the owner that the value derives from.
+  std::string asker;
+  std::string source;
   std::string session;
   std::map<Digest, Digest> draws;  // variable -> instance
   // Filled in by reserve().
@@ -51,7 +55,7 @@ class ApprovalUses {
  private:
   struct Item {
     Digest release;
-    std::map<std::string, ApprovalUse> asked;  // by asker
+    std::map<std::pair<std::string, std::string>, ApprovalUse> asked;  // by asker and source
   };
   struct Execution {
     std::string session;

@@ -118,14 +118,15 @@ ReleaseQuestion question_of(const ConsentRequest& request, const ConsentItem& it
   return question;
 }
 
-// What counts as one release, whoever asks for it.
-Digest release_of(const ConsentRequest& request, const ConsentItem& item) {
+// What counts as one release, whoever asks for it. `source`: "" for all that it derives from.
+Digest release_of(const ConsentRequest& request, const ConsentItem& item,
+                  const std::string& source) {
   Hasher hasher("curia release 1");
   hasher.add(request.principal);
   hasher.add(request.session);
   hasher.add(request.task);
   hasher.add(request.instance);
-  hasher.add(item.source);
+  hasher.add(source);
   hasher.add(item.recipient);
   hasher.add(item.program);
   hasher.add(item.release);
@@ -139,8 +140,9 @@ ApprovalUse use_of(const Approval& approval, const ConsentRequest& request, cons
                    const std::string& asker) {
   ApprovalUse use;
   use.approval = approval.id();
-  use.release = release_of(request, item);
+  use.release = release_of(request, item, "");
   use.asker = asker;
+  use.source = item.source;
   use.session = request.session;
   use.draws = item.lineage.draws;
   return use;
@@ -227,7 +229,7 @@ void decide_item(Parts& parts, const Policy& policy, const std::string& asker,
   decision.refused = bad_name(item);
   if (decision.refused.empty()) {
     const auto take_grant = [&](const Grant& grant) {
-      GrantUse use{grant.id(), release_of(request, item), asker};
+      GrantUse use{grant.id(), release_of(request, item, item.source), asker};
       if (!parts.uses.reserve(use, grant.times)) return false;
       record.fields.push_back({"use", use.release.hex()});
       decided.uses.push_back(std::move(use));

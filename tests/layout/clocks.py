@@ -10,8 +10,9 @@ WALL = re.compile(
     r"\b(system_clock|high_resolution_clock|utc_clock|gettimeofday|CLOCK_REALTIME\w*|timespec_get|localtime)\b"
     r"|\b(std::)?time\((nullptr|NULL|0)\)")
 ALLOWED = {
-    "worker/policy.h": "the end of a grant is a date",
-    "worker/policy.cc": "the end of a grant is a date",
+    "protocol/utc.h": "the ends of grants and approvals are dates",
+    "protocol/utc.cc": "the ends of grants and approvals are dates",
+    "driver/cli/approve.cc": "whether the end that is asked for has passed",
     "worker/audit.cc": "records say when",
     "worker/consent.cc": "whether a grant has ended",
 }

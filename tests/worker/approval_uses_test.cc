@@ -22,7 +22,7 @@ Digest digest(std::uint8_t byte) {
 
 ApprovalUse use(std::uint8_t release, const std::string& session = "s1",
                 std::map<Digest, Digest> draws = {}, const std::string& asker = "alice") {
-  return {digest(1), digest(release), asker, session, std::move(draws)};
+  return {digest(1), digest(release), asker, "x", session, std::move(draws)};
 }
 
 bool take(ApprovalUses& uses, ApprovalUse wanted, std::uint32_t item, std::int64_t most = 1) {
@@ -77,6 +77,10 @@ TEST_CASE("Approval uses: an execution has each release once, and several askers
   CHECK_FALSE(take(uses, use(1), 0));  // the same party again is another release
   CHECK(take(uses, use(1, "s1", {}, "bob"), 0));
   CHECK_FALSE(take(uses, use(1, "s1", {}, "bob"), 0));
+  ApprovalUse of_y = use(1);
+  of_y.source = "y";  // which the same value derives from
+  CHECK(take(uses, of_y, 0));
+  CHECK_FALSE(take(uses, of_y, 0));
   CHECK(uses.used(digest(1)) == 1);
   // Another execution where there is one.
   CHECK(take(uses, use(3), 0, 2));
@@ -134,7 +138,7 @@ TEST_CASE("Approval uses: come back from the records of consents, and malformed 
   AuditRecord record;
   record.kind = AuditKind::kConsent;
   record.session = "00ff";
-  record.fields = {{"asked_by", "bob"}};
+  record.fields = {{"asked_by", "bob"}, {"source", "x"}};
   taken.note(record);
   const auto back = ApprovalUse::read(record);
   REQUIRE(back.has_value());
@@ -143,6 +147,7 @@ TEST_CASE("Approval uses: come back from the records of consents, and malformed 
   CHECK(back->draws == taken.draws);
   CHECK(back->release == taken.release);
   CHECK(back->asker == "bob");
+  CHECK(back->source == "x");
   for (const char* name : {"approval", "item", "execution", "use", "draw"}) {
     AuditRecord changed = record;
     for (AuditField& field : changed.fields) {
