@@ -48,8 +48,8 @@ class Layout(unittest.TestCase):
         self.assertIn("worker/server.h:2: system_clock", found[0])
 
     def test_a_reason_without_a_wall_clock_can_go(self):
-        self.write("worker/policy.cc", "int x;\n")
-        self.assertTrue(any("worker/policy.cc does not look" in problem for problem in clocks.check(self.root)))
+        self.write("protocol/utc.cc", "int x;\n")
+        self.assertTrue(any("protocol/utc.cc does not look" in problem for problem in clocks.check(self.root)))
 
     def test_two_classes_of_one_name_are_found(self):
         self.write("store/index.h", "namespace curia {\nclass Index {\n};\nclass Other;\n}\n")
