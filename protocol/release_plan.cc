@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "protocol/error.h"
@@ -18,8 +19,11 @@ std::string list_text(const std::vector<std::string>& items) {
   return text;
 }
 
+// Call sites are what the driver says, and end on the owner's terminal.
 std::string at_line(const Site& site) {
-  const std::string line = site.str();
+  std::string line = site.str();
+  const auto strange = [](unsigned char c) { return c < 0x20 || c > 0x7E; };
+  std::ranges::replace_if(line, strange, '?');
   return line.empty() ? "" : " (" + line + ")";
 }
 
@@ -41,20 +45,41 @@ Found find_op(const std::vector<Op>& ops, const TypedRegion& typed, std::uint32_
   return {};
 }
 
+// The number of the op outside of regions that is `number`, or has it inside.
+std::size_t top_of(const CheckedStep& step, std::uint32_t number) {
+  const auto& ops = step.verified.body.ops;
+  const auto after = std::ranges::upper_bound(ops, number, {}, &TypedOp::number);
+  return static_cast<std::size_t>(after - ops.begin()) - 1;
+}
+
+// Of each step the datasets and loads, by the op outside of regions that they are of.
+using Sources = std::vector<std::map<std::size_t, std::vector<std::size_t>>>;
+
 // All that a value went through, and the puts it began with.
 class Way {
  public:
-  Way(const ReleasePlan& plan, const CheckedPlan& checked) : plan_(plan), checked_(checked) {}
+  Way(const ReleasePlan& plan, const CheckedPlan& checked, const Sources& sources)
+      : plan_(plan), checked_(checked), sources_(sources) {}
 
   void of_output(std::uint32_t step, std::uint32_t output) {
     of_value(step, plan_.steps[step].graph.outputs[output].value);
   }
   void of_op(std::uint32_t step, std::uint32_t number) {
-    const auto& ops = checked_.steps[step].verified.body.ops;
-    const auto after = std::ranges::upper_bound(ops, number, {}, &TypedOp::number);
-    of_top(step, static_cast<std::size_t>(after - ops.begin()) - 1);
+    of_top(step, top_of(checked_.steps[step], number));
   }
   void finish(PlannedRelease& release) {
+    // Not by recursion: a chain of ops may be as long as a graph.
+    while (!todo_.empty()) {
+      const auto [step, i] = todo_.back();
+      todo_.pop_back();
+      const auto found = sources_[step].find(i);
+      if (found != sources_[step].end()) {
+        for (const std::size_t e : found->second) of_external(step, e);
+      }
+      for (const ValueId operand : plan_.steps[step].graph.ops[i].operands) {
+        of_value(step, operand);
+      }
+    }
     for (const auto& [step, numbers] : seen_) add_ops(step, numbers, release);
     release.claims = std::move(claims_);
     release.unsettled = std::move(unsettled_);
@@ -62,36 +87,14 @@ class Way {
 
  private:
   void of_value(std::uint32_t step, ValueId value) {
-    const Graph& graph = plan_.steps[step].graph;
-    if (value < graph.inputs.size()) return of_external(step, value);
+    if (value < plan_.steps[step].graph.inputs.size()) return of_external(step, value);
     const auto& ops = checked_.steps[step].verified.body.ops;
     const auto after = std::ranges::upper_bound(ops, value, {}, &TypedOp::first_result);
     of_top(step, static_cast<std::size_t>(after - ops.begin()) - 1);
   }
 
   void of_top(std::uint32_t step, std::size_t i) {
-    if (!seen_[step].insert(i).second) return;
-    const Op& op = plan_.steps[step].graph.ops[i];
-    of_externals(step, op, checked_.steps[step].verified.body.ops[i]);
-    for (const ValueId operand : op.operands) of_value(step, operand);
-  }
-
-  // Loads and datasets of an op, also of those inside.
-  void of_externals(std::uint32_t step, const Op& op, const TypedOp& typed) {
-    const std::vector<External>& outside = checked_.steps[step].outside;
-    for (std::size_t e = 0; e < outside.size(); ++e) {
-      if (outside[e].kind == External::Kind::kInput) continue;
-      const bool inside = outside[e].number == typed.number ||
-                          (!op.regions.empty() && is_inside(typed, outside[e].number));
-      if (inside) of_external(step, e);
-    }
-  }
-  static bool is_inside(const TypedOp& typed, std::uint32_t number) {
-    return std::ranges::any_of(typed.regions, [&](const TypedRegion& region) {
-      return std::ranges::any_of(region.ops, [&](const TypedOp& op) {
-        return op.number == number || is_inside(op, number);
-      });
-    });
+    if (seen_[step].insert(i).second) todo_.emplace_back(step, i);
   }
 
   void of_external(std::uint32_t step, std::size_t e) {
@@ -131,6 +134,8 @@ class Way {
 
   const ReleasePlan& plan_;
   const CheckedPlan& checked_;
+  const Sources& sources_;
+  std::vector<std::pair<std::uint32_t, std::size_t>> todo_;
   std::map<std::uint32_t, std::set<std::size_t>> seen_;
   std::set<std::pair<std::uint32_t, std::size_t>> externals_;
   std::vector<std::string> claims_;
@@ -178,6 +183,11 @@ class Check {
     instances_.push_back(std::make_unique<const Digest>(run.finish()));
     made_.emplace_back(step.program, std::move(lineages),
                        step.verified.random ? instances_.back().get() : nullptr);
+    auto& by_op = sources_.emplace_back();
+    for (std::size_t e = 0; e < step.outside.size(); ++e) {
+      if (step.outside[e].kind == External::Kind::kInput) continue;
+      by_op[top_of(step, step.outside[e].number)].push_back(e);
+    }
     checked_.steps.push_back(std::move(step));
     for (const ReleasePoint& point : checked_.steps.back().flow.releases) note_move(number, point);
   }
@@ -240,7 +250,7 @@ class Check {
                        : found.around->types[found.op->operands[0]].str();
     release.from = point.from;
     release.label = point.label;
-    Way way(plan_, checked_);
+    Way way(plan_, checked_, sources_);
     way.of_op(number, point.op);
     finish(way, release);
     if (point.kind == ReleasePoint::Kind::kShare) {
@@ -274,13 +284,17 @@ class Check {
     release.from = holders(graph.devices, type.device);
     release.to = plan_.driver;
     release.label = step.flow.outputs[fetch.output];
-    Way way(plan_, checked_);
+    Way way(plan_, checked_, sources_);
     way.of_output(fetch.step, fetch.output);
     finish(way, release);
     checked_.releases.push_back(std::move(release));
   }
 
-  static void finish(Way& way, PlannedRelease& release) {
+  void finish(Way& way, PlannedRelease& release) const {
+    if (std::ssize(checked_.releases) >= kMaxApprovalReleases) {
+      throw Error(Code::kQuota,
+                  "a plan has at most " + std::to_string(kMaxApprovalReleases) + " releases");
+    }
     way.finish(release);
     if (!release.lineage.bound) {
       release.unsettled.emplace_back(
@@ -290,6 +304,7 @@ class Check {
 
   const ReleasePlan& plan_;
   CheckedPlan checked_;
+  Sources sources_;
   std::vector<std::unique_ptr<const Digest>> instances_;
   std::vector<RunLineage> made_;
 };
@@ -341,16 +356,10 @@ Approval approval_of(const ReleasePlan& plan, const CheckedPlan& checked,
                             planned.sources_of(owner),
                             planned.str()};
     for (const std::string& claim : planned.claims) release.what += "; " + claim;
-    if (std::ranges::find(approval.releases, release) == approval.releases.end()) {
-      approval.releases.push_back(std::move(release));
-    }
+    approval.releases.push_back(std::move(release));
   }
   if (approval.releases.empty()) {
     throw Error(Code::kInvalid, "nothing in this plan needs the consent of " + owner);
-  }
-  if (std::ssize(approval.releases) > kMaxApprovalReleases) {
-    throw Error(Code::kInvalid,
-                "an approval has at most " + std::to_string(kMaxApprovalReleases) + " releases");
   }
   return approval;
 }

@@ -98,11 +98,12 @@ struct CheckedPlan {
   std::vector<CheckedStep> steps;
   std::vector<PlannedRelease> releases;
 };
-// Verifies every step, and computes what is released. Errors: kInvalid, with step, op and line.
+// Verifies every step, and computes what is released. Errors: kInvalid, with step, op and line;
+// kQuota above kMaxApprovalReleases.
 CheckedPlan check_plan(const ReleasePlan& plan);
 
 // What an owner would sign, without times, until, nonce and signature: all releases that need this
-// owner's consent, each once. Errors: kInvalid where one of them cannot be approved, saying why.
+// owner's consent. Errors: kInvalid where one of them cannot be approved, saying why.
 Approval approval_of(const ReleasePlan& plan, const CheckedPlan& checked, const std::string& owner);
 
 }  // namespace curia

@@ -28,9 +28,6 @@ std::string shortfall(const Approval& approval, const std::string& what,
                       const ReleaseQuestion& question, UtcTime now,
                       std::vector<std::uint32_t>& items) {
   const std::string approved = "approved this value of \"" + question.release + "\"";
-  if (approval.driver != question.driver) {
-    return approved + ", but not in sessions of " + question.driver;
-  }
   std::erase_if(items, [&](std::uint32_t item) {
     const ApprovedRelease& release = approval.releases[item];
     return release.to != question.recipient || release.members != question.members ||
@@ -48,6 +45,8 @@ const Approval* find_approval(const Policy& policy, const std::string& what,
   if (!question.lineage.bound) return nullptr;
   for (auto& [number, items] : policy.approved(question.lineage.pattern)) {
     const Approval& approval = policy.approvals[number];
+    // What another driver may do is not this one's to know.
+    if (approval.driver != question.driver) continue;
     std::vector<std::uint32_t> covering = items;
     if (std::string why = shortfall(approval, what, question, now, covering); !why.empty()) {
       nearest = std::move(why);

@@ -203,6 +203,28 @@ TEST_CASE("ReleasePlan: what does not fit together is refused with step and reas
   CHECK(contains(refusal(plan), "nonsense"));
 }
 
+TEST_CASE("ReleasePlan: a chain as long as a graph is followed, and lines are no terminal codes") {
+  Ops ops;
+  ValueId value = ops.add("dataset", "alice", {}, {{"name", "x"}, {"type", type("f64[4]")}});
+  for (int i = 0; i < 60'000; ++i) value = ops.add("neg", "alice", {value});
+  Graph graph = graph_of({}, ops.list, {{"out", value}});
+  graph.sites[0].file = "evil\x1b[2J\n.cc";
+  const CheckedPlan checked = check_plan({"dora", {{graph, {rows()}}}, {{0, 0}}});
+  REQUIRE(checked.releases.size() == 1);
+  CHECK(checked.releases[0].sources_of("alice") == std::set<std::string>{"x"});
+  CHECK(contains(checked.releases[0].ops[0], "dataset (evil?[2J?.cc:1)"));
+}
+
+TEST_CASE("ReleasePlan: equal releases are approved one by one") {
+  ReleasePlan plan = two_steps();
+  plan.fetches = {{1, 0}, {1, 0}};
+  const Approval approval = approval_of(plan, check_plan(plan), "alice");
+  REQUIRE(approval.releases.size() == 3);
+  CHECK(approval.releases[1] == approval.releases[2]);
+  plan.fetches.assign(static_cast<std::size_t>(kMaxApprovalReleases), {1, 0});
+  CHECK_THROWS_AS(check_plan(plan), Error);
+}
+
 TEST_CASE("ReleasePlan: JSON that is none is refused with the field's name") {
   const std::string good = plan_json(two_steps());
   const auto with = [&good](const std::string& from, const std::string& to) -> std::string {
