@@ -22,7 +22,11 @@
 
 namespace curia {
 
+class ReleaseRules;
 class ThreadPool;
+
+// The rules of every worker but those of tests: release_rules.h.
+const ReleaseRules& standard_rules();
 
 // A named dataset of this party. Invariant: immutable snapshot; its lineage is random, so that it
 // says nothing about the content.
@@ -65,6 +69,7 @@ struct Parts {
   ThreadPool* pool = nullptr;
   std::map<std::string, Dataset> datasets;
   PolicyBoard policy;
+  const ReleaseRules* rules = &standard_rules();
   GrantUses uses;
   ApprovalUses approval_uses;
   Audit* audit = nullptr;  // none in tests of single parts: then consents are not journalled

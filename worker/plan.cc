@@ -4,6 +4,7 @@
 #include <set>
 
 #include "protocol/graph_bytes.h"
+#include "worker/release_rules.h"
 #include "worker/task_memory.h"
 
 namespace curia {
@@ -80,11 +81,11 @@ const std::vector<std::uint32_t>& Plan::last_use(const TypedRegion& region) cons
   return last_uses.at(&region);
 }
 
-const Flow& Plan::flow(const std::vector<LabelPtr>& labels) {
+const Flow& Plan::flow(const std::vector<LabelPtr>& labels, const ReleaseRules& rules) {
   const auto same = [](const LabelPtr& a, const LabelPtr& b) { return a == b || *a == *b; };
   if (known_flow == nullptr ||
       !std::equal(labels.begin(), labels.end(), flow_labels.begin(), flow_labels.end(), same)) {
-    known_flow = std::make_unique<Flow>(analyze_flow(graph, verified, digest, driver, labels));
+    known_flow = std::make_unique<Flow>(rules.flow(graph, verified, digest, driver, labels));
     flow_labels = labels;
   }
   return *known_flow;

@@ -14,6 +14,8 @@
 
 namespace curia {
 
+class ReleaseRules;
+
 struct Plan {
   std::string party;   // this worker
   std::string driver;  // the principal whose program it is
@@ -35,7 +37,7 @@ struct Plan {
 
   // Labels and releases for these labels of `outside`; the latest result is kept, since runs of one
   // program mostly see the same labels.
-  const Flow& flow(const std::vector<LabelPtr>& labels);
+  const Flow& flow(const std::vector<LabelPtr>& labels, const ReleaseRules& rules);
 
   std::map<const TypedRegion*, std::vector<std::uint32_t>> last_uses;
   std::vector<LabelPtr> flow_labels;

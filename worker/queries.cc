@@ -7,6 +7,7 @@
 #include "protocol/value_bytes.h"
 #include "store/quota_books.h"
 #include "worker/consent.h"
+#include "worker/release_rules.h"
 #include "worker/server.h"
 
 namespace curia {
@@ -136,23 +137,23 @@ void Server::deliver(ConnId conn, const Header& header,
                                             kNoOp,
                                             {},
                                             object.meta->lineage}};
-  check_release(parts_, context, wishes,
-                [this, conn, header, session, object](const std::string& refused) {
-                  if (!refused.empty()) {
-                    ++parts_.counters.denied;
-                    note_fetch(*session, object, "denied");
-                    options_.log("fetch by " + session->driver() + " refused: " + refused);
-                    return fail(conn, header, Error(Code::kDenied, refused));
-                  }
-                  // After a reconnect the driver has asked again; another process did not ask.
-                  if (session->conn() != conn) return;
-                  note_fetch(*session, object, "allowed");
-                  try {
-                    release_to_driver(conn, header, *session, object);
-                  } catch (const Error& error) {
-                    fail(conn, header, error);
-                  }
-                });
+  parts_.rules->ask(parts_, context, wishes,
+                    [this, conn, header, session, object](const std::string& refused) {
+                      if (!refused.empty()) {
+                        ++parts_.counters.denied;
+                        note_fetch(*session, object, "denied");
+                        options_.log("fetch by " + session->driver() + " refused: " + refused);
+                        return fail(conn, header, Error(Code::kDenied, refused));
+                      }
+                      // After a reconnect the driver has asked again; another process did not ask.
+                      if (session->conn() != conn) return;
+                      note_fetch(*session, object, "allowed");
+                      try {
+                        release_to_driver(conn, header, *session, object);
+                      } catch (const Error& error) {
+                        fail(conn, header, error);
+                      }
+                    });
 }
 
 // The names of what was fetched, by which the consents before it are found.

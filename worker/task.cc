@@ -8,6 +8,7 @@
 #include "worker/consent.h"
 #include "worker/find_object.h"
 #include "worker/kernels/kernel.h"
+#include "worker/release_rules.h"
 
 namespace curia {
 namespace {
@@ -32,7 +33,7 @@ std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
       instance_ = random_digest();
     }
     made_.emplace(plan_.digest, lineages_, plan_.verified.random ? &instance_ : nullptr);
-    const Flow& flow = plan_.flow(labels_);
+    const Flow& flow = plan_.flow(labels_, *parts_.rules);
     ask_consents(flow);
     save_labels_ = flow.saves;
     Values values(values_.begin(),
@@ -95,6 +96,7 @@ void Task::load_outside(const std::vector<Object>& inputs) {
       if (external.kind != External::Kind::kInput) sources_[external.number] = value;
     }
     values_.push_back(std::move(value));
+    if (label != nullptr) label = parts_.rules->incoming(external, std::move(label));
     labels_.push_back(std::move(label));
     lineages_.push_back(lineage);
     instances_.push_back(instance);
@@ -124,8 +126,8 @@ void Task::ask_consents(const Flow& flow) {
   std::future<std::string> ready = answer->get_future();
   const WaitBoard::Pin pin(parts_.waits, {parts_.party, "owners", "consent", context.session,
                                           info_.task, points[0]->op_name, points[0]->site, 0});
-  check_release(parts_, context, wishes,
-                [answer](const std::string& refused) { answer->set_value(refused); });
+  parts_.rules->ask(parts_, context, wishes,
+                    [answer](const std::string& refused) { answer->set_value(refused); });
   if (ready.wait_for(kConsentTimeout) != std::future_status::ready) {
     throw Error(Code::kTimeout, "no answer from the owners of the data; no answer is a refusal")
         .at_op(points[0]->op_name, points[0]->site);
@@ -231,7 +233,7 @@ Task::Values Task::compute(const Op& op, const TypedRegion& around, const TypedO
   } catch (const Error& error) {
     // Whether it fails tells something about the data. So the run goes on with the failure in the
     // place of the results, under their labels: who may see those sees what went wrong.
-    if (error.code() != Code::kInvalid && error.code() != Code::kQuota) throw;
+    if (!parts_.rules->is_value(error)) throw;
     const Error poison = error.at_op(op.name, plan_.graph.site_of(op)).at_party(parts_.party);
     return Values(results_of, std::make_shared<const Value>(poison));
   }
@@ -303,7 +305,7 @@ void Task::save(const Op& op, std::uint32_t number, const Type& type, const Valu
     throw name_taken();
   }
   put_result(*parts_.store, uri, value,
-             meta(type, std::make_shared<const Label>(std::move(label)),
+             meta(*value, type, std::make_shared<const Label>(std::move(label)),
                   made_->save(number, saves_[number]++), ""),
              Expected::exactly(known));
 }
@@ -312,21 +314,24 @@ std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {
   std::vector<TaskOutput> outputs;
   for (const std::uint32_t i : plan_.outputs) {
     const GraphOutput& output = plan_.graph.outputs[i];
-    outputs.push_back({i, values[output.value],
-                       meta(plan_.verified.body.types[output.value], flow.outputs[i],
-                            made_->output(i), output.name, plan_.verified.output_range(i))});
+    outputs.push_back(
+        {i, values[output.value],
+         meta(*values[output.value], plan_.verified.body.types[output.value], flow.outputs[i],
+              made_->output(i), output.name, plan_.verified.output_range(i))});
   }
   return outputs;
 }
 
-std::shared_ptr<const ObjectMeta> Task::meta(const Type& type, LabelPtr label,
+std::shared_ptr<const ObjectMeta> Task::meta(const Value& value, const Type& type, LabelPtr label,
                                              const Lineage& lineage, const std::string& output,
                                              Ranges ranges) const {
   const SecureDevice* device = find_device(plan_.graph.devices, type.device);
-  return std::make_shared<const ObjectMeta>(
+  auto facts = std::make_shared<ObjectMeta>(
       ObjectMeta{type, std::move(label), lineage, info_.driver, info_.session, info_.task,
                  plan_.digest, output, device == nullptr ? SecureDevice{} : *device,
                  TaskMemory::concerns(type), std::move(ranges)});
+  parts_.rules->stored(value, *facts);
+  return facts;
 }
 
 void Task::poll() const {

@@ -105,8 +105,9 @@ class Task {
                   const Error& late);
   Tag next_tag(const TypedOp& typed);
   void poll() const;
-  std::shared_ptr<const ObjectMeta> meta(const Type& type, LabelPtr label, const Lineage& lineage,
-                                         const std::string& output, Ranges ranges = {}) const;
+  std::shared_ptr<const ObjectMeta> meta(const Value& value, const Type& type, LabelPtr label,
+                                         const Lineage& lineage, const std::string& output,
+                                         Ranges ranges = {}) const;
 
   Parts& parts_;
   Plan& plan_;
