@@ -34,6 +34,7 @@ std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
     }
     made_.emplace(plan_.digest, lineages_, plan_.verified.random ? &instance_ : nullptr);
     const Flow& flow = plan_.flow(labels_, *parts_.rules);
+    flow_ = &flow;
     ask_consents(flow);
     save_labels_ = flow.saves;
     Values values(values_.begin(),

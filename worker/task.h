@@ -72,6 +72,7 @@ class Task {
   Values region(const std::vector<Op>& ops, const TypedRegion& typed, Values values);
   Values step(const Op& op, const TypedRegion& around, const TypedOp& typed, const Values& values);
   // On secure devices: task_secure.cc.
+  ValuePtr in_place_of_failure(const Op& op, const Type& type, const TypedOp& typed);
   Values share(const Op& op, const TypedRegion& around, const TypedOp& typed, const Values& values);
   Values reveal(const Op& op, const TypedRegion& around, const TypedOp& typed,
                 const Values& values);
@@ -124,8 +125,9 @@ class Task {
   Digest instance_;
   std::optional<RunLineage> made_;                                // set when all inputs are known
   std::map<std::string, std::unique_ptr<DeviceMember>> members_;  // by device
-  std::set<std::uint32_t> told_;           // shares whose owner was told of cells out of range
+  std::set<std::uint32_t> told_;           // shares whose owner was told that they are wrong
   std::map<std::uint32_t, MpcUse> moves_;  // shares and reveals of parties that are no members
+  const Flow* flow_ = nullptr;             // of this run; the plan's
   std::vector<LabelPtr> save_labels_;
   std::map<std::uint32_t, std::uint64_t> saves_;  // that were made, by op
   std::map<std::uint32_t, std::uint32_t> steps_;

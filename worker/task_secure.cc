@@ -79,6 +79,26 @@ void Task::note_move(const TypedOp& typed, std::int64_t bytes_sent) {
   use.bytes += static_cast<std::uint64_t>(bytes_sent);
 }
 
+// Members cannot compute on a failure, and that there is one may tell something about the data, to
+// a driver that was granted no more than the sharing. So zeros are shared, and the owner is told.
+ValuePtr Task::in_place_of_failure(const Op& op, const Type& type, const TypedOp& typed) {
+  for (const ReleasePoint& release : flow_->releases) {
+    if (release.op != typed.number) continue;
+    const auto& sources = release.label->sources;
+    if (sources.size() == sources.count({info_.driver, ""})) {
+      throw Error(Code::kFailed, "the value that was to be shared could not be computed");
+    }
+  }
+  if (told_.insert(typed.number).second) {
+    parts_.log("share for " + info_.driver + " (" + plan_.graph.site_of(op).str() +
+               "): the value could not be computed; zeros were shared, so results are wrong");
+  }
+  auto zeros = Buffer::allocate(byte_count(type.tensor()));
+  std::fill_n(zeros->data(), zeros->size(), std::uint8_t{0});
+  return as_value(
+      Tensor{type.tensor().dtype, type.tensor().shape, Slice(BufferPtr(std::move(zeros)))});
+}
+
 Task::Values Task::share(const Op& op, const TypedRegion& around, const TypedOp& typed,
                          const Values& values) {
   const std::string& owner = around.types[op.operands[0]].device;
@@ -86,13 +106,10 @@ Task::Values Task::share(const Op& op, const TypedRegion& around, const TypedOp&
   const SecretType& type = around.types[typed.first_result].secret();
   ValuePtr clear;
   if (owner == parts_.party) {
-    // Members cannot compute on a failure. Its text stays here: it may tell something about the
-    // data.
-    if (values[op.operands[0]]->is_error()) {
-      throw Error(Code::kFailed, "the value that was to be shared could not be computed");
-    }
+    ValuePtr given = values[op.operands[0]];
+    if (given->is_error()) given = in_place_of_failure(op, around.types[op.operands[0]], typed);
     std::int64_t changed = 0;
-    clear = in_range(values[op.operands[0]], type, changed);
+    clear = in_range(given, type, changed);
     if (changed > 0 && told_.insert(typed.number).second) {
       parts_.log("share for " + info_.driver + " (" + plan_.graph.site_of(op).str() + "): " +
                  std::to_string(changed) + " of " + std::to_string(clear->tensor().elements()) +

@@ -198,3 +198,45 @@ TEST_CASE("A driver who was granted a failed result learns what went wrong, and 
     CHECK(session.describe(refs[output]).state == "ready");
   }
 }
+
+// It did: the run failed where the value was shared, which a grant to share does not cover.
+TEST_CASE("A failure that is shared does not tell the driver how many rows passed a filter") {
+  for (const std::int64_t least : {26, 60}) {
+    CAPTURE(least);
+    Parties parties = alice_and_bob();
+    parties["alice"].grants = {{.source = "people",
+                                .to = "",
+                                .members = {"alice", "bob", "carol"},
+                                .protocol = std::string(kReplicated3)}};
+    parties["carol"] = {};
+    const auto world = simulated_world(std::move(parties));
+    Session session = world->connect();
+    Program program("shared");
+    const Device abc = program.device("abc", {"alice", "bob", "carol"});
+    const Array table = program.dataset(people());
+    const Array some = table.filter(table.column("age") > least).column("pay");
+    const Array three = program.constant("alice", vector_of({0, 0, 0}));
+    program.output("out", sum(some + three).to(abc));
+    const Refs refs = session.run(program);
+    session.wait();  // three rows pass, or none
+    CHECK(session.describe(refs["out"]).state == "ready");
+    CHECK(error_of([&] { session.fetch(refs["out"]); }).code() == Code::kDenied);
+  }
+}
+
+TEST_CASE("A failure of the driver's own data ends the run that should share it") {
+  Parties parties = alice_and_bob();
+  parties["carol"] = {};
+  const auto world = simulated_world(std::move(parties));
+  Session session = world->connect();
+  const Ref own = session.put("alice", Table{{{"v", vector_of({1, 2})}}, 2});
+  Program program("shared");
+  const Device abc = program.device("abc", {"alice", "bob", "carol"});
+  const Array table = program.input(own);
+  const Array some = table.filter(table.column("v") > 0.5).column("v");
+  const Array three = program.constant("alice", vector_of({0, 0, 0}));
+  program.output("out", sum(some + three).to(abc));
+  session.run(program);
+  CHECK(error_of([&] { session.wait(); }).message() ==
+        "the value that was to be shared could not be computed");
+}
