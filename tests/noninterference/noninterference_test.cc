@@ -78,10 +78,3 @@ TEST_CASE("Noninterference: views differ only where released values do") {
     CHECK(tally.ops.contains(std::string(spec.name)));
   }
 }
-
-// Results of other owners' data fill the memory for sizes that depend on it, or do not.
-TEST_CASE("Scarce: views differ only where released values do") {
-  const Search found =
-      search([] { return std::make_unique<WatchedRules>(); }, kPrograms / 5, 3'000);
-  REQUIRE_MESSAGE(!found.leak, found.leak->text);
-}

@@ -199,10 +199,12 @@ class Writer {
     const int to_reader = mood == 0 ? 0 : mood < 5 ? 35 : 85;
     const int to_device = mood == 0 ? 30 : mood < 5 ? 60 : 90;
     for (const char* source : {"x", "y"}) {
-      for (const char* reader : {"dora", "bob", "carol", "dan"}) {
-        if (!chance(random_, to_reader)) continue;
+      for (const std::string reader : {"dora", "bob", "carol", "dan"}) {
+        // An honest driver is mostly trusted, and others are kept out.
+        const bool trusted = reader == kDriver && !script_.coalition.contains(kDriver);
+        if (!chance(random_, trusted ? 90 : to_reader)) continue;
         Grant grant{.source = source, .to = reader};
-        if (mood < 8) narrow(grant);
+        if (mood < 8 && !trusted) narrow(grant);
         script_.grants.push_back(std::move(grant));
       }
       for (const SecureDevice& device : kDevices) {

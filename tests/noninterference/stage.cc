@@ -206,6 +206,9 @@ std::string Stage::run(Play& play, const Step& step) {
     ran = ran && !answers[i].failed;
   }
   if (ran) play.sight.ran.insert(step.program);
+  // That a run ended early is told to all its parties, though it may hang on a predicate that only
+  // the driver was allowed to see, and so is why. The promise is about coalitions with the driver.
+  if (play.honest(kDriver)) play.sight.released += ran ? "\nran" : "\nfailed";
   std::vector<Sent> sent = tap_->take();
   std::ranges::stable_sort(sent, {}, [](const Sent& s) { return std::pair(s.from, s.to); });
   WatchedRules::Answers answered = rules_.take();
@@ -213,8 +216,8 @@ std::string Stage::run(Play& play, const Step& step) {
   play.sight.given += static_cast<int>(answered.given.size());
   play.sight.denied += answered.denied;
   note_released(play, step, answered.given, sent);
-  if (play.honest(kDriver)) text.clear();
-  return text + messages(play, step, sent) + stored(play, step);
+  if (!play.honest(kDriver)) return text + messages(play, step, sent) + stored(play, step);
+  return ran ? messages(play, step, sent) + stored(play, step) : "";
 }
 
 std::string Stage::messages(const Play& play, const Step& step,
@@ -223,8 +226,6 @@ std::string Stage::messages(const Play& play, const Step& step,
   std::string text;
   for (const Sent& s : sent) {
     if (!play.honest(s.from) || play.honest(s.to)) continue;
-    // That a run ended early is told to all its parties, as it is to its driver.
-    if (!s.aborted.empty() && play.honest(kDriver)) continue;
     text += "\n  " + s.from + " -> " + s.to + " op " + std::to_string(s.tag.op) + "." +
             std::to_string(s.tag.step) + ": ";
     if (!s.aborted.empty()) {
