@@ -27,8 +27,8 @@ std::string preflight_text(const Slice& body) {
       {reinterpret_cast<const char*>(body.data), static_cast<std::size_t>(body.size)});
   std::string text = preflight.program.hex() + " " + preflight.driver;
   for (const PreflightInput& input : preflight.inputs) {
-    text += " " + std::to_string(input.outside) + "=" + input.lineage.hex() + input.label.str() +
-            input.instance.hex();
+    text += " " + std::to_string(input.outside) + "=" + input.lineage.id.hex() + " " +
+            input.lineage.pattern.hex() + input.label.str() + input.instance.hex();
   }
   return text;
 }
