@@ -19,6 +19,7 @@
 #include "worker/audit_disk.h"
 #include "worker/config.h"
 #include "worker/node.h"
+#include "worker/signals.h"
 #include "worker/state_dir.h"
 
 namespace curia {
@@ -101,7 +102,7 @@ std::string reload(const std::string& path, const WorkerConfig& config, Node& no
   }
 }
 
-void serve(const std::string& config_path, const sigset_t& signals) {
+void serve(const std::string& config_path, Signals& signals) {
   const WorkerConfig config = read_worker_config(config_path);
   spdlog::set_level(spdlog::level::from_str(config.log_level));
   StateDir state(config.state_dir);
@@ -159,7 +160,7 @@ void serve(const std::string& config_path, const sigset_t& signals) {
   Ready ready{endpoint, link->port()};
   write_ready_file(config.ready_file, ready);
   int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
+  while ((signal = signals.wait()) == SIGHUP) {
     ready.policy_error = reload(config_path, config, node, principals);
     ++ready.policies;
     write_ready_file(config.ready_file, ready);
@@ -174,13 +175,6 @@ int run(int argc, char** argv) {
   app.add_option("--config", config, "configuration (JSON), see worker/README.md")->required();
   app.add_flag("--check", check, "check the configuration and its files, then exit");
   CLI11_PARSE(app, argc, argv);
-  // Before any thread is made, so that all of them leave these signals to sigwait().
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGHUP);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // A file that may not grow any more is an error of that write, not the end of the worker.
   std::signal(SIGXFSZ, SIG_IGN);
   spdlog::set_default_logger(spdlog::stderr_logger_mt("curia"));
@@ -193,6 +187,8 @@ int run(int argc, char** argv) {
       std::puts("the configuration is good");
       return 0;
     }
+    // Before any other thread is made.
+    Signals signals;
     serve(config, signals);
     return 0;
   } catch (const Error& error) {

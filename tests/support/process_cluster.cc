@@ -222,7 +222,7 @@ int ProcessCluster::stop(const std::string& party) {
   ::kill(pid, SIGTERM);
   ::waitpid(pid, &status, 0);
   pids_.erase(party);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 void ProcessCluster::start(const std::string& party) {

@@ -49,8 +49,8 @@ class ProcessCluster {
 
   // Returns from SIGSTOP when all threads of the worker have stopped.
   void signal(const std::string& party, int number) const;
-  void kill(const std::string& party);   // SIGKILL, and waits for it
-  int stop(const std::string& party);    // SIGTERM, and waits; how it exited, -1: by a signal
+  void kill(const std::string& party);  // SIGKILL, and waits for it
+  int stop(const std::string& party);  // SIGTERM, and waits; how it exited; below 0: by that signal
   void start(const std::string& party);  // again, with the same configuration
   // Of a party that is not running.
   void set_max_file_bytes(const std::string& party, std::int64_t bytes);

@@ -308,12 +308,24 @@ TEST_CASE("Policy: it is read again on SIGHUP, and sessions go on") {
   auto port = config;
   port["control"] = "127.0.0.1:1";
   load(port, "take a restart");
-  cluster.stop("alice");
+  CHECK(cluster.stop("alice") == 0);
   const std::vector<AuditRecord> records = audit_of(cluster, "alice");
   CHECK(has(records, AuditKind::kPolicy, {{"from", "reload"}, {"grants", "1"}}, ""));
   CHECK(has(records, AuditKind::kPolicyRefused, {{"why", "times"}}, ""));
   CHECK(
       has(records, AuditKind::kSessionClosed, {{"why", "no longer among the drivers"}}, "mallory"));
+}
+
+TEST_CASE("Policy: signals that come while it is read do not end the worker") {
+  ProcessCluster cluster(two_parties("[]"));
+  // A policy takes a moment: meanwhile nobody waits for the next signal.
+  for (int i = 0; i < 300; ++i) cluster.signal("alice", SIGHUP);
+  Session session = cluster.connect();
+  CHECK(stat(session, "alice", "sessions") == 1);
+  cluster.signal("alice", SIGHUP);
+  CHECK(cluster.stop("alice") == 0);
+  CHECK(audit_of(cluster, "alice").back().kind == AuditKind::kHead);
+  CHECK(has(audit_of(cluster, "alice"), AuditKind::kStop, {}, ""));
 }
 
 TEST_CASE("Policy: it may stand in a file of its own, and only there") {
