@@ -10,6 +10,7 @@
 #include "protocol/fields.h"
 #include "protocol/release_plan.h"
 #include "tests/driver/session_world.h"
+#include "tests/support/errors.h"
 #include "worker/simulation/simulation.h"
 
 using namespace curia;
@@ -93,11 +94,6 @@ Error refusal(Simulation& simulation, const Script& script) {
     Session session = session_of(simulation);
     script.fetch(session);
   });
-}
-
-bool says(const Error& error, const std::string& part) {
-  INFO(error.what());
-  return std::string(error.what()).find(part) != std::string::npos;
 }
 
 const std::vector<std::string> kMembers = {"alice", "bob", "carol"};

@@ -5,6 +5,7 @@
 #include "driver/session.h"
 #include "protocol/graph_text.h"
 #include "protocol/verify.h"
+#include "tests/support/errors.h"
 
 using namespace curia;
 
@@ -17,17 +18,6 @@ Array table_at(Program& program, const std::string& party) {
 Array vector_at(Program& program, const std::string& party, const std::string& type = "f64[4]") {
   return program.input("v" + party + std::to_string(program.graph().inputs.size()),
                        parse_type(type + " @" + party));
-}
-
-template <class F>
-Error error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error;
-  }
-  FAIL("no error");
-  return Error(Code::kFailed, "");
 }
 
 // The error is of this very file, at this line, and says all of `words`.

@@ -4,14 +4,11 @@
 
 #include "tests/driver/secret_world.h"
 #include "tests/driver/two_faced.h"
+#include "tests/support/errors.h"
 
 using namespace curia;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // alice declares numbers up to 1e5 in size.
 Parties parties_with_range() {

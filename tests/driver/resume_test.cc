@@ -4,6 +4,7 @@
 #include "driver/connection.h"
 #include "driver/session.h"
 #include "protocol/value.h"
+#include "tests/support/errors.h"
 #include "worker/simulation/simulation.h"
 
 using namespace curia;
@@ -31,15 +32,6 @@ Refs run_total(Session& session) {
 }
 
 double number(const Value& value) { return value.tensor().as<double>()[0]; }
-
-Code code_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return Code{};
-}
 
 }  // namespace
 

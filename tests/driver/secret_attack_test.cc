@@ -6,15 +6,12 @@
 
 #include "tests/driver/secret_world.h"
 #include "tests/driver/two_faced.h"
+#include "tests/support/errors.h"
 #include "worker/parts.h"
 
 using namespace curia;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // a * b of two owners, kept on the device.
 Ref product_of(Session& session, const std::string& first, const std::string& second) {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/errors.h"
 #include "tests/support/worlds.h"
 
 namespace curia {
@@ -46,17 +47,6 @@ inline DatasetInfo people() {
 
 inline Tensor vector_of(std::vector<double> values) {
   return Tensor::of<double>({static_cast<std::int64_t>(values.size())}, values);
-}
-
-template <class F>
-Error error_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error;
-  }
-  FAIL("no error");
-  return Error(Code::kFailed, "");
 }
 
 inline std::int64_t stat(Session& session, const std::string& party, const std::string& name) {

@@ -4,6 +4,7 @@
 #include "driver/session.h"
 #include "protocol/link/wiring.h"
 #include "tests/store/temporary_folder.h"
+#include "tests/support/errors.h"
 #include "worker/simulation/simulation.h"
 
 using namespace curia;
@@ -26,16 +27,6 @@ struct World {
     return Session(simulation.wiring(driver), {});
   }
 };
-
-Code code_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  FAIL("expected an error");
-  return Code::kFailed;
-}
 
 void save(Session& session, double number) {
   Program program("save");

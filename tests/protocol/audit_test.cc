@@ -5,6 +5,7 @@
 
 #include "protocol/audit_verify.h"
 #include "protocol/error.h"
+#include "tests/support/errors.h"
 
 using namespace curia;
 
@@ -99,11 +100,6 @@ std::string found(const Log& log, const std::vector<SeenHead>& seen = {},
                   const AuditChecks& checks = {}) {
   const AuditReport report = verified(log, seen, checks);
   return report.problems.empty() ? "" : report.problems[0].text;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
 }
 
 SeenHead seen_by_bob(const AuditHead& head) { return {"bob", "alice", 1'790'000'000'000, head}; }

@@ -5,6 +5,7 @@
 #include "graphs.h"
 #include "protocol/error.h"
 #include "protocol/graph_bytes.h"
+#include "tests/support/errors.h"
 
 using namespace curia;
 using namespace curia::test;
@@ -65,11 +66,6 @@ std::string refusal(const ReleasePlan& plan) {
     return error.what();
   }
   return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -6,20 +6,12 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/errors.h"
+
 namespace curia {
 namespace {
 
 double first_of(const Object& object) { return object.value->tensor().as<double>()[0]; }
-
-Code code_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  FAIL("expected an error");
-  return Code::kFailed;
-}
 
 }  // namespace
 

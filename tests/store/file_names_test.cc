@@ -9,21 +9,12 @@
 #include "tests/store/backend_contract.h"
 #include "tests/store/faulty_disk.h"
 #include "tests/store/file_world.h"
+#include "tests/support/errors.h"
 
 using namespace curia;
 namespace fs = std::filesystem;
 
 namespace {
-
-Error error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error;
-  }
-  FAIL("expected an error");
-  return {Code::kFailed, "none"};
-}
 
 void put(FileBackend& store, const std::string& key) {
   store.put(key, contract_value(1, 1), contract_meta("dora"), 0);

@@ -10,6 +10,7 @@
 
 #include "driver/connection.h"
 #include "driver/session.h"
+#include "tests/support/errors.h"
 
 namespace curia {
 
@@ -32,21 +33,6 @@ inline std::int64_t stat(Session& session, const std::string& party, const std::
     if (entry.name == name) return entry.value;
   }
   return -1;
-}
-
-// The error that an attempt ends with. Fails the test when there is none.
-inline Error error_of(const std::function<void()>& attempt) {
-  try {
-    attempt();
-  } catch (const Error& error) {
-    return error;
-  }
-  FAIL("expected an error");
-  return {Code::kFailed, "none"};
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 // Values of i64 at a party that no owner has to agree to.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "protocol/audit_verify.h"
+#include "tests/support/errors.h"
 #include "worker/consent.h"
 
 namespace curia {
@@ -157,11 +158,6 @@ inline bool good(TestDisk& disk) {
 
 inline std::vector<Grant> counted(std::int64_t times) {
   return {{.source = "x", .to = "dora", .times = times}};
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
 }
 
 inline AuditRecord run_record(std::uint64_t task) {

@@ -1,0 +1,35 @@
+// What an attempt failed with, for tests.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <string>
+
+#include "protocol/error.h"
+
+namespace curia {
+
+// The error that an attempt ends with. Fails the test when there is none.
+inline Error error_of(const std::function<void()>& attempt) {
+  try {
+    attempt();
+  } catch (const Error& error) {
+    return error;
+  }
+  FAIL("expected an error");
+  return {Code::kFailed, "none"};
+}
+
+inline Code code_of(const std::function<void()>& attempt) { return error_of(attempt).code(); }
+
+inline bool contains(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+inline bool says(const Error& error, const std::string& part) {
+  return contains(error.what(), part);
+}
+
+}  // namespace curia
