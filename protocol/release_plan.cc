@@ -245,9 +245,9 @@ class Check {
     release.name = point.name;
     release.site = point.site;
     const Found found = find_op(plan_.steps[number].graph.ops, step.verified.body, point.op);
-    release.type = point.kind == ReleasePoint::Kind::kPredicate
-                       ? "which way it goes"
-                       : found.around->types[found.op->operands[0]].str();
+    const bool predicate = point.kind == ReleasePoint::Kind::kPredicate || found.op == nullptr;
+    release.type =
+        predicate ? "which way it goes" : found.around->types[found.op->operands[0]].str();
     release.from = point.from;
     release.label = point.label;
     Way way(plan_, checked_, sources_);
