@@ -31,7 +31,7 @@ inline constexpr std::int64_t kMaxGraphBytes = 1 << 20;  // canonical form, with
 inline constexpr std::int64_t kMaxParties = 64;
 
 // The version of the set of ops and their meaning; part of every program digest.
-inline constexpr std::uint32_t kOpSetVersion = 2;
+inline constexpr std::uint32_t kOpSetVersion = 3;
 
 using Attr = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                           std::vector<std::string>, Tensor, Type, Ranges>;

@@ -16,29 +16,50 @@ struct AttrRow {
 
 // Sorted by key.
 constexpr auto kAttrs = std::to_array<AttrRow>({
-    {"aggs", AttrKind::kStrings},      {"axes", AttrKind::kInts},
-    {"axis", AttrKind::kInt},          {"carried", AttrKind::kInt},
-    {"columns", AttrKind::kStrings},   {"count", AttrKind::kInt},
-    {"descending", AttrKind::kBool},   {"distribution", AttrKind::kString},
-    {"dtype", AttrKind::kString},      {"ends", AttrKind::kInts},
-    {"fraction_bits", AttrKind::kInt}, {"keep_dims", AttrKind::kBool},
-    {"key", AttrKind::kInt},           {"keys", AttrKind::kStrings},
-    {"kind", AttrKind::kString},       {"label", AttrKind::kString},
-    {"limit", AttrKind::kInt},         {"name", AttrKind::kString},
-    {"names", AttrKind::kStrings},     {"on", AttrKind::kStrings},
-    {"overflow", AttrKind::kString},   {"pad_to", AttrKind::kInt},
-    {"perm", AttrKind::kInts},         {"pieces", AttrKind::kInt},
-    {"range", AttrKind::kRanges},      {"seed", AttrKind::kInt},
-    {"shape", AttrKind::kInts},        {"starts", AttrKind::kInts},
-    {"steps", AttrKind::kInts},        {"type", AttrKind::kType},
-    {"uri", AttrKind::kString},        {"value", AttrKind::kTensor},
+    {"aggs", AttrKind::kStrings},
+    {"axes", AttrKind::kInts},
+    {"axis", AttrKind::kInt},
+    {"carried", AttrKind::kInt},
+    {"columns", AttrKind::kStrings},
+    {"count", AttrKind::kInt},
+    {"delta", AttrKind::kDouble},
+    {"descending", AttrKind::kBool},
+    {"distribution", AttrKind::kString},
+    {"dtype", AttrKind::kString},
+    {"edges", AttrKind::kTensor},
+    {"ends", AttrKind::kInts},
+    {"epsilon", AttrKind::kDouble},
+    {"fraction_bits", AttrKind::kInt},
+    {"high", AttrKind::kDouble},
+    {"keep_dims", AttrKind::kBool},
+    {"key", AttrKind::kInt},
+    {"keys", AttrKind::kStrings},
+    {"kind", AttrKind::kString},
+    {"label", AttrKind::kString},
+    {"limit", AttrKind::kInt},
+    {"low", AttrKind::kDouble},
+    {"name", AttrKind::kString},
+    {"names", AttrKind::kStrings},
+    {"on", AttrKind::kStrings},
+    {"overflow", AttrKind::kString},
+    {"pad_to", AttrKind::kInt},
+    {"perm", AttrKind::kInts},
+    {"pieces", AttrKind::kInt},
+    {"range", AttrKind::kRanges},
+    {"seed", AttrKind::kInt},
+    {"shape", AttrKind::kInts},
+    {"starts", AttrKind::kInts},
+    {"steps", AttrKind::kInts},
+    {"type", AttrKind::kType},
+    {"uri", AttrKind::kString},
+    {"value", AttrKind::kTensor},
 });
 static_assert(std::ranges::is_sorted(kAttrs, {}, &AttrRow::key));
 
 std::vector<OpSpec> all_ops() {
   std::vector<OpSpec> table;
   for (auto family : {ops::source_ops, ops::elementwise_ops, ops::shape_ops, ops::reduction_ops,
-                      ops::table_ops, ops::control_ops, ops::secret_ops}) {
+                      ops::table_ops, ops::private_ops, ops::control_ops, ops::secret_ops}) {
     std::ranges::move(family(), std::back_inserter(table));
   }
   for (OpSpec& spec : table) {

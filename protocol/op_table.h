@@ -81,6 +81,7 @@ struct OpSpec {
   std::vector<std::string_view> optional_attrs;
   TypeRule rule;
   bool random = false;      // draws randomness: the instance enters its lineage
+  bool dp = false;          // its result is differentially private (stability.h says of what)
   bool same_device = true;  // operands must be on op.device (false: moves and control ops)
   // On a secure device: which secrets it takes. Public tensors of the device may stand beside them,
   // from operand `public_from` on they must.

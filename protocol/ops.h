@@ -17,6 +17,7 @@ std::vector<OpSpec> elementwise_ops();
 std::vector<OpSpec> shape_ops();
 std::vector<OpSpec> reduction_ops();
 std::vector<OpSpec> table_ops();
+std::vector<OpSpec> private_ops();
 std::vector<OpSpec> control_ops();
 std::vector<OpSpec> secret_ops();
 

@@ -277,6 +277,16 @@ std::vector<ValueRange> position(Context& ctx) {
                                                         : std::max<std::int64_t>(extent - 1, 0))});
 }
 
+// --- releases: noise has no bound, but a mean is clipped to that of its rows
+
+std::vector<ValueRange> noisy(Context& ctx) {
+  return one(is_float(dtype_of(ctx.result())) ? Interval{} : natural_range(DType::kI64));
+}
+
+std::vector<ValueRange> noisy_mean(Context& ctx) {
+  return one({ctx.attr<double>("low"), ctx.attr<double>("high")});
+}
+
 constexpr Row kRows[] = {
     {"constant", constant},
     {"dataset", source},
@@ -330,6 +340,9 @@ constexpr Row kRows[] = {
     {"argmin", position},
     {"argmax", position},
     {"argsort", position},
+    {"dp_histogram", noisy},
+    {"dp_mean", noisy_mean},
+    {"dp_sum", noisy},
 };
 
 }  // namespace

@@ -126,10 +126,19 @@ std::vector<ValueRange> make_table(Context& ctx) {
   return table_of(std::move(found));
 }
 
+// With noise.
+std::vector<ValueRange> count(Context&) { return one(natural_range(DType::kI64)); }
+
 constexpr Row kRows[] = {
-    {"column", column},       {"filter", same_columns},     {"group_by", group_by},
-    {"join", join},           {"make_table", make_table},   {"table_select", table_select},
-    {"to_tensor", to_tensor}, {"with_column", with_column},
+    {"column", column},
+    {"dp_count", count},
+    {"filter", same_columns},
+    {"group_by", group_by},
+    {"join", join},
+    {"make_table", make_table},
+    {"table_select", table_select},
+    {"to_tensor", to_tensor},
+    {"with_column", with_column},
 };
 
 }  // namespace

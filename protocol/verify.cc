@@ -8,6 +8,7 @@
 #include "protocol/op_table.h"
 #include "protocol/ops.h"
 #include "protocol/range.h"
+#include "protocol/stability.h"
 
 namespace curia {
 namespace {
@@ -70,6 +71,7 @@ class Verifier {
     out_.bytes = std::move(cost.peak);
     out_.parties.assign(parties_.begin(), parties_.end());
     if (!graph_.devices.empty()) ranges();
+    out_.row_wise = row_wise_ops(graph_, out_.body);
     return std::move(out_);
   }
 

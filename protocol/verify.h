@@ -42,9 +42,10 @@ struct Verified {
   TypedRegion body;
   std::vector<std::string> parties;  // sorted: every party and device member that takes part
   std::int64_t ops = 0;              // all regions together
-  bool random = false;               // some op draws randomness
-  std::int64_t steps = 0;            // upper bound of op runs, loops multiplied out
-  std::int64_t type_bytes = 0;       // that the types of all values take themselves
+  std::map<std::uint32_t, std::uint32_t> row_wise;  // see row_wise_ops() of stability.h
+  bool random = false;                              // some op draws randomness
+  std::int64_t steps = 0;                           // upper bound of op runs, loops multiplied out
+  std::int64_t type_bytes = 0;                      // that the types of all values take themselves
   // The most that each party's inputs and results take at a time, `?` as nothing. A value counts
   // until its last use; what is returned, sent, or may live on in a part of itself, to the end.
   std::map<std::string, std::int64_t> bytes;
@@ -75,7 +76,8 @@ struct Limits {
 // wrong number of operands or regions; a missing, unknown or wrongly typed attribute; a dtype or
 // shape that does not fit; a value that is undefined or defined later; an operand on another
 // device; bad or duplicate names; an overflow of a secret that known ranges allow (range.h), unless
-// the op has the attribute overflow "warn"; and every limit passed, those of graph.h, type.h and
+// the op has the attribute overflow "warn"; a dp_ op on what is not made row by row of a dataset
+// (stability.h); and every limit passed, those of graph.h, type.h and
 // `limits`.
 Verified verify(const Graph& graph, const Limits& limits = {});
 

@@ -117,10 +117,17 @@ TEST_CASE("Kernels give what the type rules say, for every op that verify() acce
         actual.push_back(random_type(random));
         declared.push_back(actual.back());
         forgot = forget_extents(random, declared.back()) || forgot;
-        graph.inputs.push_back({"x" + std::to_string(i), declared.back()});
+        // Of datasets, which is what releases take.
+        graph.ops.push_back({"dataset",
+                             "alice",
+                             {},
+                             {{"name", "x" + std::to_string(i)}, {"type", declared.back()}},
+                             {},
+                             0});
       }
-      graph.ops = {random_op(random, spec, declared)};
-      graph.ops[0].device = "alice";
+      graph.ops.push_back(random_op(random, spec, declared));
+      const Op& op = graph.ops.back();
+      graph.ops.back().device = "alice";
       Verified verified;
       try {
         verified = verify(graph);
@@ -129,13 +136,13 @@ TEST_CASE("Kernels give what the type rules say, for every op that verify() acce
       }
       ++accepted;
       std::vector<ValuePtr> operands;
-      for (const ValueId id : graph.ops[0].operands) {
+      for (const ValueId id : op.operands) {
         operands.push_back(std::make_shared<const Value>(value_of(random, actual[id])));
       }
       std::vector<ValuePtr> results;
       CAPTURE(spec.name);
       try {
-        results = (*find_kernel(spec.name))({.op = graph.ops[0], .operands = operands});
+        results = (*find_kernel(spec.name))({.op = op, .operands = operands});
       } catch (const Error& error) {
         // Only extents that were not known before may turn out not to fit.
         const std::string said = error.what();

@@ -59,6 +59,11 @@ Attr random_attr(Random& random, std::string_view key) {
     return type(random() % 2 == 0 ? "table[5]{id:string,age:i64,pay:f64}" : "f64[4,3]");
   }
   if (key == "carried") return pick(random, 0, 2);
+  if (key == "epsilon") return 0.5;
+  if (key == "delta") return 1e-6;
+  if (key == "low") return -1.5;
+  if (key == "high") return 40.0;
+  if (key == "edges") return Tensor::of(Shape{4}, std::vector<double>{-2, 0, 0.5, 9});
   if (key == "seed") return static_cast<std::int64_t>(random());
   switch (attr_kind(key).value()) {
     case AttrKind::kBool:
@@ -73,6 +78,21 @@ Attr random_attr(Random& random, std::string_view key) {
   }
 }
 
+// A release, with the dataset that it is one of.
+void grow_release(Random& random, const OpSpec& spec, std::vector<Op>& ops,
+                  std::vector<Type>& values) {
+  Op op = random_op(random, spec, {});
+  const auto rows = static_cast<ValueId>(values.size());
+  const Type type = {TensorType{DType::kF64, {spec.name == "dp_count" ? kUnknown : 5}}, op.device};
+  Graph trial;
+  trial.ops = {
+      {"dataset", op.device, {}, {{"name", pick(random, kColumns)}, {"type", type}}, {}, 0}, op};
+  trial.ops[1].operands = {0};
+  for (const Type& result : verify(trial).body.types) values.push_back(result);
+  trial.ops[1].operands = {rows};
+  ops.insert(ops.end(), trial.ops.begin(), trial.ops.end());
+}
+
 // Adds ops until `count` of them are accepted or enough were refused. `values` are the types so
 // far.
 void grow(Random& random, std::vector<Op>& ops, std::vector<Type>& values, std::int64_t count,
@@ -81,6 +101,10 @@ void grow(Random& random, std::vector<Op>& ops, std::vector<Type>& values, std::
   for (std::int64_t tries = 0; tries < 40 * count && std::ssize(ops) < count; ++tries) {
     const OpSpec& spec = pick(random, table);
     if (spec.regions > 0 && depth >= 2) continue;
+    if (spec.dp) {
+      if (depth == 0) grow_release(random, spec, ops, values);
+      continue;
+    }
     Op op = random_op(random, spec, values);
     std::vector<Type> fed;
     for (const ValueId id : op.operands) fed.push_back(values[id]);

@@ -23,7 +23,7 @@ std::vector<KernelEntry> build_table() {
   for (const auto family :
        {arithmetic_kernels(), logic_kernels(), unary_kernels(), cast_kernels(), shape_kernels(),
         index_kernels(), reduce_kernels(), order_kernels(), matmul_kernels(), random_kernels(),
-        table_kernels(), join_kernels(), group_kernels()}) {
+        table_kernels(), join_kernels(), group_kernels(), private_kernels()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   std::sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.name < b.name; });
@@ -52,6 +52,10 @@ std::int64_t KernelContext::int_attr(std::string_view key) const {
 
 std::int64_t KernelContext::int_attr_or(std::string_view key, std::int64_t fallback) const {
   return has(key) ? int_attr(key) : fallback;
+}
+
+double KernelContext::double_attr(std::string_view key) const {
+  return attr<double>(op, key, "double");
 }
 
 bool KernelContext::bool_attr_or(std::string_view key, bool fallback) const {

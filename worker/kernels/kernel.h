@@ -1,10 +1,11 @@
 // What an op does at a party: one function an op, found in a table by the op's name.
 //
-// A kernel is a pure function of its operands and attributes. It is total: a value never makes it
-// throw (division by zero, casts and indices are defined), and its result does not depend on the
-// number of threads. Types were checked by verify; what verify could not know (`?` extents) a
-// kernel checks again and throws kInvalid. The one other error that depends on data is kQuota,
-// where an output (a join) would not fit into memory. Thread: any; kernels share nothing.
+// A kernel is a pure function of its operands and attributes, the noise of dp_ ops aside. It is
+// total: a value never makes it throw (division by zero, casts and indices are defined), and its
+// result does not depend on the number of threads. Types were checked by verify; what verify could
+// not know (`?` extents) a kernel checks again and throws kInvalid. The one other error that
+// depends on data is kQuota, where an output (a join) would not fit into memory. Thread: any;
+// kernels share nothing.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,10 @@ struct KernelContext {
   const std::function<bool()>* cancelled = nullptr;  // polled once a chunk, from any thread
   // Sets memory aside in the worker's quota. None: there is no quota, or the types told all.
   const std::function<void(std::int64_t bytes)>* reserver = nullptr;
+  // Everybody knows how many rows operand 0 has: its declared type tells, and no filter ran.
+  bool public_rows = false;
+  // Fills the random bytes that noise is made of. None: those of the operating system.
+  const std::function<void(std::span<std::uint8_t>)>* noise = nullptr;
 
   // Operands. Errors: kInvalid when there is no such operand or it is of the other kind.
   const Tensor& tensor(std::size_t i) const;
@@ -38,6 +43,7 @@ struct KernelContext {
   bool has(std::string_view key) const;
   std::int64_t int_attr(std::string_view key) const;
   std::int64_t int_attr_or(std::string_view key, std::int64_t fallback) const;
+  double double_attr(std::string_view key) const;
   bool bool_attr_or(std::string_view key, bool fallback) const;
   const std::string& string_attr(std::string_view key) const;
   const std::vector<std::int64_t>& ints_attr(std::string_view key) const;
@@ -96,6 +102,7 @@ std::span<const KernelEntry> random_kernels();
 std::span<const KernelEntry> table_kernels();
 std::span<const KernelEntry> join_kernels();
 std::span<const KernelEntry> group_kernels();
+std::span<const KernelEntry> private_kernels();
 
 // One result.
 template <class V>
