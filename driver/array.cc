@@ -258,6 +258,32 @@ Array argsort(const Array& a, std::int64_t axis, bool descending, Here here) {
   return one("argsort", a, std::move(attrs), here);
 }
 
+namespace {
+
+Array dp(std::string_view op, const Array& rows, std::map<std::string, Attr> attrs,
+         const Privacy& privacy, Here here) {
+  attrs["epsilon"] = privacy.epsilon;
+  if (privacy.delta != 0) attrs["delta"] = privacy.delta;
+  return one(op, rows, std::move(attrs), here);
+}
+
+}  // namespace
+
+Array dp_sum(const Array& rows, double low, double high, Privacy privacy, Here here) {
+  return dp("dp_sum", rows, {{"low", low}, {"high", high}}, privacy, here);
+}
+Array dp_mean(const Array& rows, double low, double high, Privacy privacy, Here here) {
+  return dp("dp_mean", rows, {{"low", low}, {"high", high}}, privacy, here);
+}
+Array dp_count(const Array& rows, Privacy privacy, Here here) {
+  return dp("dp_count", rows, {}, privacy, here);
+}
+Array dp_histogram(const Array& rows, const std::vector<double>& edges, Privacy privacy,
+                   Here here) {
+  return dp("dp_histogram", rows, {{"edges", Tensor::of(Shape{std::ssize(edges)}, edges)}}, privacy,
+            here);
+}
+
 Array join(const Array& left, const Array& right, std::vector<std::string> on, Here here) {
   return left.program().op("join", left.device(), {left, right}, {{"on", std::move(on)}}, here)[0];
 }

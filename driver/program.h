@@ -204,6 +204,29 @@ Array join(const Array& left, const Array& right, std::vector<std::string> on,
 Array group_by(const Array& table, std::vector<std::string> keys,
                std::vector<std::string> aggregates, Here here = Here::current());
 
+// What leaves an owner with differential privacy, which its rules may allow (worker/README.md): of
+// rows that each come from one row of a dataset in this program, such as its columns, what is
+// computed of them element by element, and what a filter left. `delta` 0 is Laplace noise, else
+// Gaussian. One row of the dataset replaced by any other changes the odds of any result by at most a
+// factor exp(epsilon), but for delta. Cells are clipped to [low, high]; NaN counts as what is nearest to
+// 0. All at the party of the rows; each run, of the same program too, draws new noise and costs
+// anew.
+struct Privacy {
+  double epsilon = 1;
+  double delta = 0;
+};
+// f64[]
+Array dp_sum(const Array& rows, double low, double high, Privacy privacy,
+             Here here = Here::current());
+Array dp_mean(const Array& rows, double low, double high, Privacy privacy,
+              Here here = Here::current());
+// i64[]: of rows that a filter left; may be negative.
+Array dp_count(const Array& rows, Privacy privacy, Here here = Here::current());
+// i64[bins]: how many rows lie from an edge up to the next; the last bin holds both its edges. Rows
+// beyond, and NaN, are in no bin.
+Array dp_histogram(const Array& rows, const std::vector<double>& edges, Privacy privacy,
+                   Here here = Here::current());
+
 // Control. The predicate's holder tells the other parties inside which way it goes, so the
 // predicate must be released to them and to the driver. Values of the surrounding code may be used
 // inside.

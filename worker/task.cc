@@ -214,6 +214,10 @@ Task::Values Task::compute(const Op& op, const TypedRegion& around, const TypedO
   if (kernel == nullptr) {
     throw Error(Code::kUnimplemented, "this worker has no kernel for op " + op.name);
   }
+  const auto rows = plan_.verified.row_wise.find(typed.number);
+  if (rows != plan_.verified.row_wise.end()) {
+    return compute_rows(op, around, typed, values, rows->second);
+  }
   const auto results_of = static_cast<std::size_t>(result_count(op));
   Values operands;
   bool told = true;  // by the types, all that an op's success and the size of its results hang on

@@ -92,6 +92,8 @@ class Task {
   static void check_mapped(const Op& op, const Values& values);
   Values compute(const Op& op, const TypedRegion& around, const TypedOp& typed,
                  const Values& values);
+  Values compute_rows(const Op& op, const TypedRegion& around, const TypedOp& typed,
+                      const Values& values, std::uint32_t source);
   TaskMemory& memory();
   std::vector<TaskOutput> collect(const Flow& flow, const Values& values);
 

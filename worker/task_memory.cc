@@ -74,7 +74,23 @@ void each_slice(V& value, const See& see) {
   }
 }
 
+// The slice's memory keeps `charge`, too.
+void keep(Slice& slice, const std::shared_ptr<const void>& charge) {
+  struct Both {
+    std::shared_ptr<const void> memory;
+    std::shared_ptr<const void> charge;
+  };
+  const auto both = std::make_shared<const Both>(Both{slice.owner, charge});
+  slice.owner = std::shared_ptr<const void>(both, slice.owner.get());
+}
+
 }  // namespace
+
+ValuePtr with_charge(const ValuePtr& value, const std::shared_ptr<const void>& charge) {
+  Value charged = *value;
+  each_slice(charged, [&](Slice& slice) { keep(slice, charge); });
+  return std::make_shared<const Value>(std::move(charged));
+}
 
 TaskMemory::TaskMemory(Backend& backend)
     : account_(std::make_shared<Account>(backend)),
@@ -144,12 +160,7 @@ void TaskMemory::settle(const std::vector<ValuePtr>& operands, std::vector<Value
     each_slice(charged, [&](Slice& slice) {
       const auto charge = charges.find(slice.owner.get());
       if (charge == charges.end()) return;
-      struct Both {
-        std::shared_ptr<const void> memory;
-        std::shared_ptr<const Charge> charge;
-      };
-      const auto both = std::make_shared<const Both>(Both{slice.owner, charge->second});
-      slice.owner = std::shared_ptr<const void>(both, slice.owner.get());
+      keep(slice, charge->second);
     });
     result = std::make_shared<const Value>(std::move(charged));
   }

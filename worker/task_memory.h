@@ -22,6 +22,9 @@ namespace curia {
 void put_result(ObjectStore& store, const Uri& uri, ValuePtr value,
                 const std::shared_ptr<const ObjectMeta>& meta, const Expected& expected);
 
+// The value, which keeps `charge` for as long as somebody holds any of its memory.
+ValuePtr with_charge(const ValuePtr& value, const std::shared_ptr<const void>& charge);
+
 class TaskMemory {
  public:
   explicit TaskMemory(Backend& backend);

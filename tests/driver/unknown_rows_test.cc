@@ -78,6 +78,11 @@ std::vector<std::pair<std::string, Write>> programs() {
        [](Program& p) {
          p.output("out", join(people_of(p), people_of(p).select({"key"}), {"key"}));
        }},
+      {"a release",
+       [](Program& p) {
+         p.output("out", dp_count(old_ones(p), {1, 0}));
+         p.output("sum", dp_sum(old_ones(p).column("age"), 0, 9, {1, 1e-6}));
+       }},
       {"rows that go to bob",
        [](Program& p) { p.output("out", sum(old_ones(p).to("bob").column("age"))); }},
       {"a failure that goes to bob",
