@@ -286,6 +286,10 @@ void Server::check(ConnId conn, const Peer& peer, const Packet& packet) {
   if (!policy->drivers.contains(peer.principal)) {
     throw Error(Code::kDenied, peer.principal + " is not among the drivers of " + parts_.party);
   }
+  // Whose sessions an approval covers, and whether it is used up, is nobody else's business.
+  if (request.principal != peer.principal) {
+    throw Error(Code::kDenied, "a driver asks what holds in its own sessions only");
+  }
   for (const ConsentItem& item : request.items) {
     if (item.recipient == peer.principal || !policy->drivers.contains(item.recipient)) continue;
     throw Error(Code::kDenied, "a driver asks what may go to itself and to parties only");

@@ -109,8 +109,9 @@ TEST_CASE("Secret attack: a driver cannot ask for the grants of another") {
   Simulation cluster(four_parties({"dora"}), {"dora", "mallory"});
   DriverConnection connection(cluster.wiring("mallory"), {});
   connection.wait_up();
-  const auto ask = [&](const std::string& recipient) {
+  const auto ask = [&](const std::string& recipient, const std::string& asker = "mallory") {
     ConsentRequest request;
+    request.principal = asker;
     request.items.push_back({"x", {}, recipient, Digest{}, "out", kNoOp, "", {}});
     return decode<ConsentReply>(
         connection.call("alice", Kind::kCheck, encode(request), std::chrono::seconds(20)));
@@ -118,6 +119,8 @@ TEST_CASE("Secret attack: a driver cannot ask for the grants of another") {
   CHECK(ask("mallory").allowed[0] == 0);
   CHECK(ask("bob").allowed[0] == 0);
   CHECK(error_of([&] { ask("dora"); }).code() == Code::kDenied);
+  // A question in the name of another driver was answered by what was approved for that one.
+  CHECK(error_of([&] { ask("bob", "dora"); }).code() == Code::kDenied);
 }
 
 TEST_CASE_TEMPLATE("Secret attack: no member gives its share to a driver without every grant", W,
