@@ -212,11 +212,16 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
   if (const auto object = uri.scheme() == "mem" ? session->find(uri) : std::nullopt) {
     return reply(conn, packet.header, kReply, encode(description(*object)));
   }
-  session->when_ready(uri, request.after,
-                      [this, conn, header = packet.header, uri](std::optional<Object> object) {
-                        if (!object) return fail(conn, header, not_found(uri.str()));
-                        reply(conn, header, kReply, encode(description(*object)));
-                      });
+  session->when_ready(
+      uri, request.after,
+      [this, conn, header = packet.header, session, uri](std::optional<Object> object) {
+        if (object) {
+          return reply(conn, header, kReply, encode(description(*object)));
+        }
+        const Error error = not_found(uri.str());
+        note_refused(session->driver(), header, error);
+        fail(conn, header, error);
+      });
 }
 
 void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {

@@ -370,3 +370,19 @@ TEST_CASE("Policy: a party takes part in no secure device that its policy does n
   CHECK(contains(error.message(), "bob takes no part in"));
   CHECK(run("dan") == doctest::Approx(4));
 }
+
+TEST_CASE("Audit: a name that was guessed with describe left no record") {
+  ProcessCluster cluster(two_parties("[]"));
+  RawDriver raw(cluster.folder() + "/mallory.key", cluster.control_endpoint("alice"),
+                cluster.public_key("alice"));
+  REQUIRE_FALSE(raw.hello().failed());
+  SessionId id{};
+  random_bytes(id);
+  REQUIRE_FALSE(raw.open(id).failed());
+  const RawReply reply =
+      raw.call(Kind::kDescribe, encode(DescribeRequest{Uri::fresh().str(), "", 0}));
+  CHECK(reply.error().code() == Code::kNotFound);
+  REQUIRE(cluster.stop("alice") == 0);
+  CHECK(has(audit_of(cluster, "alice"), AuditKind::kRefused,
+            {{"request", "describe"}, {"code", "NOT_FOUND"}}, "mallory"));
+}
