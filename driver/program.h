@@ -207,10 +207,10 @@ Array group_by(const Array& table, std::vector<std::string> keys,
 // What leaves an owner with differential privacy, which its rules may allow (worker/README.md): of
 // rows that each come from one row of a dataset in this program, such as its columns, what is
 // computed of them element by element, and what a filter left. `delta` 0 is Laplace noise, else
-// Gaussian. One row of the dataset replaced by any other changes the odds of any result by at most a
-// factor exp(epsilon), but for delta. Cells are clipped to [low, high]; NaN counts as what is nearest to
-// 0. All at the party of the rows; each run, of the same program too, draws new noise and costs
-// anew.
+// Gaussian. One row of the dataset replaced by any other changes the odds of any result by at most
+// a factor exp(epsilon), but for delta. Cells are clipped to [low, high]; NaN counts as what is
+// nearest to 0. All at the party of the rows; each run, of the same program too, draws new noise
+// and costs anew.
 struct Privacy {
   double epsilon = 1;
   double delta = 0;

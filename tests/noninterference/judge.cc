@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/noninterference/random_program.h"
 #include "tests/noninterference/random_script.h"
 
 namespace curia::test {
@@ -99,8 +100,24 @@ void Judge::raise_curtain() {
   }
 }
 
-std::optional<Leak> Judge::look(const Script& script) {
+// Approves some of what alice is asked for. An approval lets runs come further, and ask for more.
+Script Judge::rehearsed(Script script) {
+  constexpr int kRehearsals = 2;
+  Random random(script.seed);
+  std::set<Digest> considered;
+  for (int i = 0; i < kRehearsals && script.approves > 0; ++i) {
+    stages_[0]->play(script);
+    for (ApprovedRelease& wish : rules_.take_wishes()) {
+      const bool fresh = considered.insert(wish.pattern).second;
+      if (fresh && chance(random, script.approves)) script.approved.push_back(std::move(wish));
+    }
+  }
+  return script;
+}
+
+std::optional<Leak> Judge::look(const Script& drawn) {
   raise_curtain();
+  const Script script = rehearsed(drawn);
   std::vector<Sight> sights;
   for (const auto& stage : stages_) sights.push_back(stage->play(script));
   count(script, sights);
@@ -152,6 +169,7 @@ void Judge::count(const Script& script, const std::vector<Sight>& sights) {
   ++tally_.scripts;
   tally_.with_release += sights[0].given > 0 ? 1 : 0;
   tally_.with_denial += sights[0].denied > 0 ? 1 : 0;
+  tally_.with_approval += script.approved.empty() ? 0 : 1;
   tally_.programs += std::ssize(script.programs);
   for (const int program : sights[0].ran) {
     ++tally_.ran;
@@ -168,6 +186,7 @@ void Tally::add(const Tally& other) {
   for (const auto& [name, count] : other.ops) ops[name] += count;
   with_release += other.with_release;
   with_denial += other.with_denial;
+  with_approval += other.with_approval;
   compared += other.compared;
 }
 

@@ -27,6 +27,7 @@ struct Tally {
   std::map<std::string, std::int64_t> ops;  // in how many of these, by name
   std::int64_t with_release = 0;            // scripts in which alice agreed to something
   std::int64_t with_denial = 0;
+  std::int64_t with_approval = 0;
   std::int64_t compared = 0;  // scripts with two datasets that released the same
 
   void add(const Tally& other);
@@ -37,10 +38,11 @@ class Judge {
   explicit Judge(const WatchedRules& rules, std::int64_t hidden_quota = 0)
       : rules_(rules), hidden_quota_(hidden_quota) {}
 
-  std::optional<Leak> look(const Script& script);
+  std::optional<Leak> look(const Script& drawn);
   const Tally& tally() const { return tally_; }
 
  private:
+  Script rehearsed(Script script);
   void raise_curtain();
   void count(const Script& script, const std::vector<Sight>& sights);
   std::optional<Leak> compare(const Script& script, std::size_t a, std::size_t b,

@@ -192,10 +192,11 @@ class Writer {
     if (chance(random_, 10)) grant.until = parse_time("2020-01-01T00:00:00Z");
   }
 
-  // Alice allows nothing, a little, or most of what is asked. Approvals of single values, too,
-  // would be drawn here.
+  // Alice allows nothing, a little, or most of what is asked. Some scripts live by approvals of
+  // single values, besides.
   void grants() {
-    const std::int64_t mood = pick(random_, 0, 9);
+    if (chance(random_, 40)) script_.approves = static_cast<int>(pick(random_, 20, 90));
+    const std::int64_t mood = script_.approves > 0 ? pick(random_, 0, 2) : pick(random_, 0, 9);
     const int to_reader = mood == 0 ? 0 : mood < 5 ? 35 : 85;
     const int to_device = mood == 0 ? 30 : mood < 5 ? 60 : 90;
     for (const char* source : {"x", "y"}) {

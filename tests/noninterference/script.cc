@@ -38,6 +38,10 @@ std::string Script::str() const {
   std::string text = "seed " + std::to_string(seed) + ", against alice:";
   for (const std::string& principal : coalition) text += " " + principal;
   for (const Grant& grant : grants) text += "\n  grant " + grant.str();
+  for (const ApprovedRelease& release : approved) {
+    text += "\n  approved " + release.pattern.hex().substr(0, 16) + " to " +
+            whereto(release.to, release.members, release.protocol);
+  }
   for (std::size_t i = 0; i < programs.size(); ++i) {
     text +=
         "\nprogram " + std::to_string(i) + ": " + graph_to_text(programs[i], &known[i].verified);

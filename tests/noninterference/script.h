@@ -63,6 +63,10 @@ struct Script {
   std::vector<KnownProgram> known;  // one for each of them
   std::vector<Step> steps;
   std::vector<Grant> grants;  // alice's
+  // Of what alice is asked for, how much she approves by its lineage, in percent; and these
+  // approvals. What she is asked for, a rehearsal tells.
+  int approves = 0;
+  std::vector<ApprovedRelease> approved;
   std::set<std::string>
       coalition;                  // who pools what it sees: mostly the driver, parties; never alice
   std::set<std::string> objects;  // every URI that may exist at the end

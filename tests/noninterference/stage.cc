@@ -22,6 +22,12 @@ std::string content(const Sent& sent) {
   return bytes_text(sent.head) + " | " + bytes_text(sent.body);
 }
 
+Digest digest_of(const std::string& name) {
+  Hasher hasher("noninterference");
+  hasher.add(name);
+  return hasher.finish();
+}
+
 std::string preflight_text(const Slice& body) {
   const Preflight preflight = decode_preflight(
       {reinterpret_cast<const char*>(body.data), static_cast<std::size_t>(body.size)});
@@ -46,8 +52,8 @@ struct Stage::Play {
   // Whether alice lets any of her data be shared with these members, so that their threshold holds.
   bool accepted(const SecureDevice& device) const {
     const std::set<std::string> members(device.members.begin(), device.members.end());
-    return std::ranges::any_of(script.grants,
-                               [&](const Grant& grant) { return grant.members == members; });
+    const auto has = [&](const auto& given) { return given.members == members; };
+    return std::ranges::any_of(script.grants, has) || std::ranges::any_of(script.approved, has);
   }
 };
 
@@ -77,7 +83,12 @@ Stage::Stage(const Datasets& alice, const WatchedRules& rules, std::int64_t hidd
         {.source = "z", .to = "", .members = members, .protocol = std::string(kReplicated3)});
   }
   cluster_ = std::make_unique<Simulation>(std::move(parties), std::vector<std::string>{kDriver});
-  for (const std::string& party : kAllParties) cluster_->parts(party).rules = &rules_;
+  for (const std::string& party : kAllParties) {
+    Parts& parts = cluster_->parts(party);
+    parts.rules = &rules_;
+    // The same on all stages, so that an approval speaks of the same values.
+    for (auto& [name, dataset] : parts.datasets) dataset.lineage = digest_of(party + "/" + name);
+  }
   driver_ = std::make_unique<PlainDriver>(cluster_->wiring(kDriver));
 }
 
@@ -90,9 +101,21 @@ Sight Stage::play(const Script& script) {
   // What an earlier play used up is not used up in this one.
   ++plays_;
   for (Grant& grant : policy.grants) grant.name = "play" + std::to_string(plays_);
+  if (!script.approved.empty()) {
+    policy.approvals.push_back({.owner = "alice",
+                                .driver = kDriver,
+                                .times = 1 + static_cast<std::int64_t>(script.seed % 2),
+                                .until = parse_time("2200-01-01T00:00:00Z"),
+                                .releases = script.approved,
+                                .nonce = random_digest(),
+                                .key = {},
+                                .signature = {}});
+    policy.index();
+  }
   cluster_->parts("alice").policy.set(std::move(policy));
   driver_->open();
   rules_.take();
+  rules_.take_wishes();
   tap_->take();
   Names names;
   for (const Step& step : script.steps) {
@@ -125,7 +148,8 @@ std::string Stage::perform(Play& play, const Step& step) {
     case Step::Kind::kPut: {
       const ValueBytes bytes = value_bytes(*step.value);
       PutRequest request{
-          step.uri, step.type, bytes.head, "", static_cast<std::uint64_t>(bytes.bytes), false};
+          step.uri, step.type,          bytes.head, "", static_cast<std::uint64_t>(bytes.bytes),
+          false,    digest_of(step.uri)};
       for (const Slice& part : bytes.body) {
         request.body.append(reinterpret_cast<const char*>(part.data),
                             static_cast<std::size_t>(part.size));

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <mutex>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -26,12 +27,13 @@ class WatchedRules : public ReleaseRules {
            std::function<void(const std::string& refused)> done) const override {
     std::vector<Given> asked;
     for (const ReleaseWish& wish : wishes) {
+      std::set<std::string> sources;
       for (const auto& [source, programs] : wish.label->sources) {
-        if (source.owner == "alice" && wish.recipient != "alice") {
-          asked.push_back({parts.party, wish.op, wish.recipient});
-          break;
-        }
+        if (source.owner == "alice" && wish.recipient != "alice") sources.insert(source.name);
       }
+      if (sources.empty()) continue;
+      asked.push_back({parts.party, wish.op, wish.recipient});
+      note_wish(wish, std::move(sources));
     }
     check_release(
         parts, context, wishes,
@@ -45,6 +47,11 @@ class WatchedRules : public ReleaseRules {
     std::vector<Given> given;
     int denied = 0;
   };
+  // As alice could approve it: what she was asked for since the last time.
+  std::vector<ApprovedRelease> take_wishes() const {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(wishes_, {});
+  }
   // Since the last time.
   Answers take() const {
     const std::lock_guard lock(mutex_);
@@ -52,6 +59,15 @@ class WatchedRules : public ReleaseRules {
   }
 
  private:
+  void note_wish(const ReleaseWish& wish, std::set<std::string> sources) const {
+    const std::lock_guard lock(mutex_);
+    wishes_.push_back({wish.lineage.pattern,
+                       wish.recipient,
+                       {wish.device.members.begin(), wish.device.members.end()},
+                       wish.device.protocol,
+                       std::move(sources),
+                       ""});
+  }
   void note(const std::vector<Given>& asked, bool given) const {
     const std::lock_guard lock(mutex_);
     if (given) {
@@ -63,6 +79,7 @@ class WatchedRules : public ReleaseRules {
 
   mutable std::mutex mutex_;
   mutable Answers answers_;
+  mutable std::vector<ApprovedRelease> wishes_;
 };
 
 }  // namespace curia::test
