@@ -1,5 +1,5 @@
 // Releases with differential privacy: what an owner gives out of its rows, with noise
-// (docs/decisions/0015-private-releases.md). Which operands they take says stability.h.
+// (docs/decisions/0016-private-releases.md). Which operands they take says stability.h.
 #include <cmath>
 
 #include "protocol/interval.h"

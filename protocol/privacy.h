@@ -1,4 +1,4 @@
-// What releases with differential privacy cost (docs/decisions/0015-private-releases.md).
+// What releases with differential privacy cost (docs/decisions/0016-private-releases.md).
 // Thread: any.
 #pragma once
 

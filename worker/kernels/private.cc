@@ -1,5 +1,5 @@
 // dp_sum dp_mean dp_count dp_histogram: releases of what is in the rows of a dataset, with noise
-// for differential privacy (docs/decisions/0015-private-releases.md).
+// for differential privacy (docs/decisions/0016-private-releases.md).
 //
 // Sensitivity is that of one row of the dataset replaced by any other. Where a filter may have run,
 // so that a row of the operand may come or go with it, that is counted in; stability.h sees to it
