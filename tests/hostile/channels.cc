@@ -156,6 +156,55 @@ Attempt saves(const std::string& name, const Write& write) {
   return attempt;
 }
 
+// 200,000 rows, of which two in five pass for side0 and three in five for side1: ten times the
+// former are below 8 MiB, and ten times the latter are not.
+constexpr int kTimes = 10;
+Array many(Program& program, const DatasetInfo& data) {
+  const Array rows = all_rows(program, data).reshape({5, 1}).broadcast({5, 40'000});
+  const Array column = rows.reshape({200'000});
+  const Array table =
+      program.op("make_table", "alice", {column}, {{"names", std::vector<std::string>{"v"}}})[0];
+  return table.filter(column > 3);
+}
+
+// Fills the memory that results of unknown size have, and looks what still fits.
+Lines full_memory(Trial& trial, const DatasetInfo& data) {
+  Session& session = trial.session();
+  const auto before = counters(session);
+  Lines lines;
+  std::vector<Ref> kept;
+  for (int i = 0; i < kTimes; ++i) {
+    Program program("many");
+    program.output("out", many(program, data));
+    kept.push_back(session.run(program)["out"]);
+    lines.push_back(outcome([&] { session.wait(kPatience); }));
+    add_description(lines, session.describe(kept.back()));
+  }
+  const Ref own = session.put("alice", Tensor::of<double>({100'000}, std::vector<double>(100'000)));
+  lines.push_back("put: " + outcome([&] { session.wait(kPatience); }));
+  add_counted(lines, before, counters(session));
+  return lines;
+}
+
+// The same on the disk.
+Lines full_disk(Trial& trial, const DatasetInfo& data) {
+  Session& session = trial.session();
+  Lines lines;
+  std::vector<Ref> kept;
+  for (int i = 0; i < kTimes; ++i) {
+    const Uri uri = Uri::parse("fs:///many-" + session.id() + "/" + std::to_string(i));
+    Program program("many");
+    program.save(many(program, data), uri);
+    session.run(program);
+    lines.push_back(outcome([&] { session.wait(kPatience); }));
+    kept.push_back(session.stored("alice", uri));
+    add_description(lines, session.describe(kept.back()));
+  }
+  for (const Ref& ref : kept) session.remove(ref);
+  lines.push_back("remove: " + outcome([&] { session.wait(kPatience); }));
+  return lines;
+}
+
 // An input that the program says is within 0 .. 4, of which that is not so.
 Lines narrow_range(Trial& trial, const DatasetInfo& data) {
   Session& session = trial.session();
@@ -267,6 +316,8 @@ Attempts channels() {
       saves("saves a failure, and looks at the file",
             [](Program& p, const DatasetInfo& data) { return sum(failing(p, data)); }),
   };
+  all.push_back({"fills the memory quota with rows behind a filter", false, {}, full_memory});
+  all.push_back({"fills the disk quota with rows behind a filter", false, {}, full_disk});
   all.push_back({"takes a range for granted that some cells are beyond", false, {}, narrow_range});
   all.push_back({"guesses the cells of a small table from lineages", false, {}, guessed_lineage});
   return all;

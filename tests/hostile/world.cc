@@ -93,7 +93,9 @@ std::map<std::string, ProcessParty> parties(bool unprotected, const std::string&
   for (auto& [name, party] : all) {
     party.extra["fs_root"] = "\"objects-" + name + "\"";
     party.extra["fs_quota_mib"] = "64";
-    party.extra["fs_hidden_quota_mib"] = "16";
+    party.extra["fs_hidden_quota_mib"] = "8";
+    party.extra["memory_quota_mib"] = "256";
+    party.extra["hidden_quota_mib"] = "8";
     if (unprotected && !party.csv.empty()) party.grants = all_grants(name, party.csv);
   }
   if (!unprotected) {
