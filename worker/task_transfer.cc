@@ -74,9 +74,15 @@ Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed
     memory().settle({}, received);
     return received;
   } catch (const Error& error) {
-    if (error.code() != Code::kCorrupt || room == kMaxUnknownBytes) throw;
-    throw Error(Code::kQuota, "memory quota: no room for a value from " + from.device +
-                                  "; release results of unknown size, or raise hidden_quota_mib");
+    // The link refuses what is larger than the room, and drops it.
+    const bool larger = error.code() == Code::kCorrupt && room < kMaxUnknownBytes;
+    if (!error.party().empty() || !(larger || error.code() == Code::kQuota)) throw;
+    // That there is no room tells its size. So it stands in its place, for those who may see it.
+    return {std::make_shared<const Value>(
+        Error(Code::kQuota, "memory quota: no room for a value from " + from.device +
+                                "; release results of unknown size, or raise hidden_quota_mib")
+            .at_op(op.name, plan_.graph.site_of(op))
+            .at_party(parts_.party))};
   }
 }
 

@@ -17,7 +17,7 @@ constexpr std::int64_t kRows = 400;
 constexpr std::int64_t kMiB = 1 << 20;
 
 // `same`: all rows have one key and pass every filter; else keys differ and none passes.
-std::unique_ptr<World> world_of(bool same, bool bob_may_see) {
+Parties parties_of(bool same, bool bob_may_see) {
   std::vector<std::int64_t> keys, ages;
   for (std::int64_t i = 0; i < kRows; ++i) {
     keys.push_back(same ? 7 : i);
@@ -33,7 +33,11 @@ std::unique_ptr<World> world_of(bool same, bool bob_may_see) {
     parties[party].memory_quota_bytes = kMiB;
     parties[party].hidden_quota_bytes = kMiB;
   }
-  return simulated_world(std::move(parties));
+  return parties;
+}
+
+std::unique_ptr<World> world_of(bool same, bool bob_may_see) {
+  return simulated_world(parties_of(same, bob_may_see));
 }
 
 Array people_of(Program& program) {
@@ -244,4 +248,24 @@ TEST_CASE("A failure of the driver's own data ends the run that should share it"
   session.run(program);
   CHECK(error_of([&] { session.wait(); }).message() ==
         "the value that was to be shared could not be computed");
+}
+
+TEST_CASE("Unknown rows: a run told whether rows had room at the party that they were moved to") {
+  for (const bool same : {false, true}) {
+    Parties parties = parties_of(same, true);
+    parties["bob"].hidden_quota_bytes = 4096;
+    const auto world = simulated_world(std::move(parties));
+    Session session = world->connect();
+    Program program("move");
+    const Array moved = old_ones(program).to("bob");
+    program.output("rows", moved);
+    program.output("sum", sum(moved.column("age")));
+    const Refs refs = session.run(program);
+    CHECK_NOTHROW(session.wait());
+    for (const auto& [name, ref] : refs) {
+      CHECK(session.describe(ref).state == "ready");
+      CHECK(error_of([&] { session.fetch(ref); }).code() == Code::kDenied);
+    }
+    CHECK(stat(session, "bob", "failed_runs") == 0);
+  }
 }
