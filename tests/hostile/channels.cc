@@ -186,6 +186,23 @@ Lines full_memory(Trial& trial, const DatasetInfo& data) {
   return lines;
 }
 
+// Fills bob's, who may see the rows, so that the driver learns how many they are.
+Lines full_memory_of_bob(Trial& trial, const DatasetInfo& data) {
+  Session& session = trial.session();
+  const auto before = counters(session);
+  Lines lines;
+  std::vector<Ref> kept;
+  for (int i = 0; i < kTimes; ++i) {
+    Program program("many");
+    program.output("out", many(program, data).to("bob"));
+    kept.push_back(session.run(program)["out"]);
+    lines.push_back(outcome([&] { session.wait(kPatience); }));
+    add_description(lines, session.describe(kept.back()));
+  }
+  add_counted(lines, before, counters(session));
+  return lines;
+}
+
 // The same on the disk.
 Lines full_disk(Trial& trial, const DatasetInfo& data) {
   Session& session = trial.session();
@@ -317,6 +334,7 @@ Attempts channels() {
             [](Program& p, const DatasetInfo& data) { return sum(failing(p, data)); }),
   };
   all.push_back({"fills the memory quota with rows behind a filter", false, {}, full_memory});
+  all.push_back({"fills the memory of bob, who may see the rows", false, {}, full_memory_of_bob});
   all.push_back({"fills the disk quota with rows behind a filter", false, {}, full_disk});
   all.push_back({"takes a range for granted that some cells are beyond", false, {}, narrow_range});
   all.push_back({"guesses the cells of a small table from lineages", false, {}, guessed_lineage});
