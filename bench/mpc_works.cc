@@ -65,6 +65,17 @@ MpcWork mul(std::int64_t n) {
           .elements = static_cast<double>(n)};
 }
 
+// step(step(... step(x[0], x[1]) ..., x[1]), x[1]).
+auto chained(std::int64_t times, Array (*step)(const Array&, const Array&)) {
+  return [times, step](const Arrays& x) {
+    const Array other = x[1];
+    const auto body = [&](const Arrays& state, const Index&) {
+      return Arrays{step(state[0], other)};
+    };
+    return for_loop(times, {x[0]}, body)[0];
+  };
+}
+
 // More bits than one tensor's are the same tensors again, one conjunction after the other.
 MpcWork conjunction(std::int64_t n) {
   const std::int64_t part = std::min(n, kPart);
@@ -73,14 +84,9 @@ MpcWork conjunction(std::int64_t n) {
     throw Error(Code::kInvalid, "--size and=" + std::to_string(n) + ": more than " +
                                     std::to_string(kPart) + " want a multiple of it");
   }
-  const auto body = [times](const Arrays& x) {
-    const Array other = x[1];
-    return for_loop(times, {x[0]},
-                    [&](const Arrays& state, const Index&) { return Arrays{state[0] & other}; })[0];
-  };
   return {
       .operands = {bits({part}), bits({part})},
-      .body = body,
+      .body = chained(times, [](const Array& a, const Array& b) { return a & b; }),
       .arithmetic =
           [part, times] { return bare_products((part + 63) / 64, true, static_cast<int>(times)); },
       .elements = static_cast<double>(n)};
@@ -108,13 +114,8 @@ MpcWork square_matmul(std::int64_t n) {
 }
 
 MpcWork mul_round(std::int64_t times) {
-  const auto body = [times](const Arrays& x) {
-    const Array other = x[1];
-    return for_loop(times, {x[0]},
-                    [&](const Arrays& state, const Index&) { return Arrays{state[0] * other}; })[0];
-  };
   return {.operands = {ints({1}), ints({1})},
-          .body = body,
+          .body = chained(times, [](const Array& a, const Array& b) { return a * b; }),
           .arithmetic = [] { return 0.0; },
           .repeats = static_cast<double>(times)};
 }

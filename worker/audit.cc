@@ -23,6 +23,12 @@ bool repeats(const AuditRecord& last, const AuditRecord& record) {
 
 }  // namespace
 
+void add_failure(AuditRecord& record, const Error& error) {
+  record.fields.push_back({"code", code_name(error.code())});
+  if (!error.op().empty()) record.fields.push_back({"op", error.op()});
+  if (error.code() == Code::kDenied) record.fields.push_back({"why", error.message()});
+}
+
 Audit::Audit(AuditOptions options, std::shared_ptr<AuditDisk> disk, SigningKey key,
              const std::function<void(const AuditRecord&)>& replay)
     : options_(std::move(options)), disk_(std::move(disk)), key_(std::move(key)) {

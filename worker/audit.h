@@ -53,6 +53,10 @@ struct AuditStats {
   std::int64_t consents = 0;  // that were answered with yes
 };
 
+// What a record tells of an error: its code, its op, and why only where it is a refusal, since
+// other errors may quote what the driver sent.
+void add_failure(AuditRecord& record, const Error& error);
+
 class Audit {
  public:
   // Reads the log, mends its end if a crash cut it, and gives every record to `replay`. Errors:

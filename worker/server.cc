@@ -379,14 +379,15 @@ void Server::note(AuditKind kind, const std::string& principal, const std::strin
   parts_.audit->note(std::move(record));
 }
 
-// Only a refusal's reason is kept: other errors may quote what the request held.
 void Server::note_refused(const std::string& principal, const Header& header, const Error& error) {
-  std::vector<AuditField> fields = {
-      {"request", std::string(kind_name(static_cast<Kind>(header.kind)))},
-      {"code", code_name(error.code())}};
-  if (error.code() == Code::kDenied) fields.push_back({"why", error.message()});
-  note(AuditKind::kRefused, principal,
-       header.session == SessionId{} ? "" : session_hex(header.session), std::move(fields));
+  if (parts_.audit == nullptr) return;
+  AuditRecord record;
+  record.kind = AuditKind::kRefused;
+  record.principal = principal;
+  record.session = header.session == SessionId{} ? "" : session_hex(header.session);
+  record.fields = {{"request", std::string(kind_name(static_cast<Kind>(header.kind)))}};
+  add_failure(record, error);
+  parts_.audit->note(std::move(record));
 }
 
 }  // namespace curia

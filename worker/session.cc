@@ -280,7 +280,6 @@ void WorkerSession::execute(const Header& header, std::string_view request) {
   }
 }
 
-// Of errors only a refusal's reason is kept: others may quote what the driver sent.
 void WorkerSession::note_failed(const Header& header, std::string_view request,
                                 const Error& error) {
   if (parts_.audit == nullptr) return;
@@ -295,9 +294,7 @@ void WorkerSession::note_failed(const Header& header, std::string_view request,
   } else {
     record.fields.push_back({"request", std::string(kind_name(kind))});
   }
-  record.fields.push_back({"code", code_name(error.code())});
-  if (!error.op().empty()) record.fields.push_back({"op", error.op()});
-  if (error.code() == Code::kDenied) record.fields.push_back({"why", error.message()});
+  add_failure(record, error);
   parts_.audit->note(std::move(record));
 }
 

@@ -59,6 +59,19 @@ void wait_until_busy(Session& session) {
       eventually([&] { return stat(session, "alice", "data_bytes_to/carol") > before + 20'000; }));
 }
 
+// All members find each other again, and nothing of an old run is taken for a new one's.
+void check_recovers(const ProcessCluster& cluster, std::int64_t start) {
+  CHECK(eventually([&] {
+    Session fresh = cluster.connect();
+    try {
+      check_right(fresh, start);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }));
+}
+
 // The error names the party and the product's line, wherever the result was to go.
 void check_named(Session& session, const Products& products, const std::string& member,
                  const std::string& culprit) {
@@ -83,16 +96,7 @@ TEST_CASE("Secure: a member killed in the middle of a run ends it at all, with o
     cluster.kill(victim);
     for (const std::string& member : kMembers) check_named(session, products, member, victim);
     cluster.start(victim);
-    // The others find it again, and nothing of the old run is taken for the new one's.
-    CHECK(eventually([&] {
-      Session fresh = cluster.connect();
-      try {
-        check_right(fresh, 1000);
-        return true;
-      } catch (const Error&) {
-        return false;
-      }
-    }));
+    check_recovers(cluster, 1000);
   }
 }
 
@@ -117,15 +121,7 @@ TEST_CASE("Secure: a member that stops is named at the limit of time, and at onc
     check_named(session, products, member, "bob");
   }
   cluster.signal("bob", SIGCONT);
-  CHECK(eventually([&] {
-    Session fresh = cluster.connect();
-    try {
-      check_right(fresh, 77);
-      return true;
-    } catch (const Error&) {
-      return false;
-    }
-  }));
+  check_recovers(cluster, 77);
 }
 
 TEST_CASE("Secure: a cancelled run ends at all members, and the next one gives its own numbers") {
