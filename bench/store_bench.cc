@@ -13,6 +13,7 @@
 #include "protocol/error.h"
 #include "store/file_backend.h"
 #include "store/mapping.h"
+#include "tests/support/temporary_folder.h"
 
 namespace curia::bench {
 namespace {
@@ -26,26 +27,6 @@ double seconds_of(const std::function<void()>& work) {
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
-
-// A folder beside other temporary files, on a real disk where those are.
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "curia-bench-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw Error(Code::kFailed, "no temporary folder");
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 void check(bool good) {
   if (!good) throw Error(Code::kFailed, "a plain read or write failed");
@@ -103,7 +84,7 @@ double overhead_percent(FileBackend& store, const std::string& root) {
 }  // namespace
 
 std::vector<Figure> bench_store(int runs) {
-  const Folder folder;
+  const TemporaryFolder folder(TemporaryFolder::Place::kDisk);
   FileStoreOptions options{.root = folder.path() + "/objects", .state = folder.path()};
   FileBackend store(options);
   auto buffer = Buffer::allocate(kBytes);

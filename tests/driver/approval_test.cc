@@ -2,15 +2,10 @@
 // done, and nothing else can be put in its place.
 #include <doctest/doctest.h>
 
-#include <cstdio>
-#include <filesystem>
-
-#include "driver/connection.h"
 #include "driver/session.h"
-#include "protocol/fields.h"
-#include "protocol/release_plan.h"
 #include "tests/driver/session_world.h"
 #include "tests/support/errors.h"
+#include "tests/support/planned.h"
 #include "worker/simulation/simulation.h"
 
 using namespace curia;
@@ -56,27 +51,10 @@ struct Script {
   }
 };
 
-std::string fresh_path() {
-  static int number = 0;
-  return (std::filesystem::temp_directory_path() /
-          ("curia-plan-" + random_hex(8) + "-" + std::to_string(++number)))
-      .string();
-}
-
 // What `script` would release, as the session's plan says.
 template <class F>
 ReleasePlan planned(Simulation& simulation, const F& script) {
-  const std::string path = fresh_path();
-  ConnectionOptions options;
-  options.plan_file = path;
-  {
-    Session session(simulation.wiring("dora"), options);
-    script(session);
-    session.close();
-  }
-  ReleasePlan plan = plan_from_json(read_file(path), path);
-  std::remove(path.c_str());
-  return plan;
+  return planned(simulation.wiring("dora"), script);
 }
 
 Approval approved(const ReleasePlan& plan, std::int64_t times = 1) {
@@ -221,8 +199,8 @@ TEST_CASE("Approval: the transfer of one session and the fetch of another are no
 
 TEST_CASE("Approval: of shares, of what is revealed, and of what was saved") {
   auto with_disk = parties();
-  const std::filesystem::path folder = fresh_path();
-  with_disk["alice"].fs_root = folder.string();
+  const TemporaryFolder folder;
+  with_disk["alice"].fs_root = folder.path();
   {
     Simulation simulation(with_disk, {"dora"});
     const Uri saved = Uri::parse("fs:///amounts");
@@ -249,7 +227,6 @@ TEST_CASE("Approval: of shares, of what is revealed, and of what was saved") {
     Session session = session_of(simulation);
     CHECK(script(session) == doctest::Approx(14).epsilon(0.001));
   }
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("Approval: random numbers are drawn once for all that an execution releases") {

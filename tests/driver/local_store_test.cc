@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "tests/driver/samples.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace curia;
 
@@ -19,22 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/curia-store-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string path;
-};
-
 Tensor two(double a, double b) { return Tensor::of<double>({2}, std::vector<double>{a, b}); }
 
 }  // namespace
 
 TEST_CASE("LocalStore: values of every kind come back with every type and bit") {
-  const Folder folder;
-  const LocalStore store(folder.path + "/made/when/missing");
+  const TemporaryFolder folder;
+  const LocalStore store(folder.path() + "/made/when/missing");
   const std::vector<Value> values = samples();
   for (std::size_t i = 0; i < values.size(); ++i) {
     INFO(values[i].type().str());
@@ -46,8 +38,8 @@ TEST_CASE("LocalStore: values of every kind come back with every type and bit") 
 }
 
 TEST_CASE("LocalStore: URIs of all schemes have their own files, and are listed") {
-  const Folder folder;
-  const LocalStore store(folder.path);
+  const TemporaryFolder folder;
+  const LocalStore store(folder.path());
   const std::vector<std::string> uris = {"fs:///a", "fs:///a.npy", "fs:///b/c",
                                          "mem://00112233445566778899aabbccddeeff",
                                          "oss://bucket/key/of"};
@@ -58,14 +50,14 @@ TEST_CASE("LocalStore: URIs of all schemes have their own files, and are listed"
   std::vector<std::string> found;
   for (const Uri& uri : store.list()) found.push_back(uri.str());
   CHECK(found == uris);
-  CHECK(store.path_of("a", false) == folder.path + "/fs/a.npy");
+  CHECK(store.path_of("a", false) == folder.path() + "/fs/a.npy");
   CHECK(store.load("a").tensor().as<double>()[0] == 0);
-  CHECK(fs::exists(folder.path + "/fs/b/c.npy"));
+  CHECK(fs::exists(folder.path() + "/fs/b/c.npy"));
 }
 
 TEST_CASE("LocalStore: names that could leave the folder, or are none, are refused") {
-  const Folder folder;
-  const LocalStore store(folder.path + "/store");
+  const TemporaryFolder folder;
+  const LocalStore store(folder.path() + "/store");
   for (const std::string name : {"", "..", "../x", "/x", "a//b", "a b", "fs://x", "file:///x",
                                  "a#b", "mem://x", "fs:///../x"}) {
     INFO(name);
@@ -73,12 +65,12 @@ TEST_CASE("LocalStore: names that could leave the folder, or are none, are refus
     CHECK_THROWS_AS(store.load(name), Error);
   }
   CHECK(store.list().empty());
-  CHECK(!fs::exists(folder.path + "/x.npy"));
+  CHECK(!fs::exists(folder.path() + "/x.npy"));
 }
 
 TEST_CASE("LocalStore: a value replaces an older one, also one of the other kind") {
-  const Folder folder;
-  const LocalStore store(folder.path);
+  const TemporaryFolder folder;
+  const LocalStore store(folder.path());
   const Table table{{three<double>("x", 1, 2, 3)}, 3};
   store.save("v", two(1, 2));
   store.save("v", two(3, 4));
@@ -95,8 +87,8 @@ TEST_CASE("LocalStore: a value replaces an older one, also one of the other kind
 }
 
 TEST_CASE("LocalStore: what does not exist, or is not of a store, is said so") {
-  const Folder folder;
-  const LocalStore store(folder.path);
+  const TemporaryFolder folder;
+  const LocalStore store(folder.path());
   CHECK_THROWS_WITH_AS(store.load("none"), doctest::Contains("nothing was saved as none"), Error);
   CHECK_THROWS_WITH_AS(store.save("e", Value(Error(Code::kFailed, "the run failed"))),
                        doctest::Contains("the run failed"), Error);
@@ -115,14 +107,14 @@ TEST_CASE("LocalStore: what does not exist, or is not of a store, is said so") {
       CHECK(error.message().find("secret") == std::string::npos);
     }
   }
-  std::ofstream(folder.path + "/fs/left#0011") << "over";
-  std::ofstream(folder.path + "/fs/notes.txt") << "mine";
+  std::ofstream(folder.path() + "/fs/left#0011") << "over";
+  std::ofstream(folder.path() + "/fs/notes.txt") << "mine";
   CHECK(store.list().size() == 2);
 }
 
 TEST_CASE("LocalStore: a write that fails leaves the older value and no rest") {
-  const Folder folder;
-  const LocalStore store(folder.path);
+  const TemporaryFolder folder;
+  const LocalStore store(folder.path());
   store.save("v", two(1, 2));
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
@@ -135,17 +127,17 @@ TEST_CASE("LocalStore: a write that fails leaves the older value and no rest") {
   std::signal(SIGXFSZ, ignored);
   CHECK(store.load("v").tensor().as<double>()[1] == 2);
   for (const auto& [part, files] : {std::pair{"/fs", 1}, std::pair{"/#unfinished", 0}}) {
-    CHECK(std::distance(fs::directory_iterator(folder.path + part), fs::directory_iterator()) ==
+    CHECK(std::distance(fs::directory_iterator(folder.path() + part), fs::directory_iterator()) ==
           files);
   }
 }
 
 TEST_CASE("LocalStore: what a save that was killed left behind stayed for ever") {
-  const Folder folder;
-  const LocalStore store(folder.path);
+  const TemporaryFolder folder;
+  const LocalStore store(folder.path());
   store.save("v", two(1, 2));
   const auto unfinished = [&] {
-    return std::distance(fs::directory_iterator(folder.path + "/#unfinished"),
+    return std::distance(fs::directory_iterator(folder.path() + "/#unfinished"),
                          fs::directory_iterator());
   };
   const pid_t child = ::fork();
@@ -161,21 +153,21 @@ TEST_CASE("LocalStore: what a save that was killed left behind stayed for ever")
   ::waitpid(child, &status, 0);
   REQUIRE(WIFSIGNALED(status));
   CHECK(unfinished() == 1);
-  const std::string theirs = folder.path + "/#unfinished/of-another-process";
+  const std::string theirs = folder.path() + "/#unfinished/of-another-process";
   const int writer = ::open(theirs.c_str(), O_CREAT | O_WRONLY, 0600);
   REQUIRE(::flock(writer, LOCK_EX) == 0);
-  const LocalStore next(folder.path);
+  const LocalStore next(folder.path());
   CHECK(unfinished() == 1);
   CHECK(fs::exists(theirs));
   CHECK(next.load("v").tensor().as<double>()[1] == 2);
   ::close(writer);
-  const LocalStore last(folder.path);
+  const LocalStore last(folder.path());
   CHECK(unfinished() == 0);
 }
 
 TEST_CASE("LocalStore: a folder that cannot be made is named") {
-  const Folder folder;
-  std::ofstream(folder.path + "/file") << "x";
-  CHECK_THROWS_WITH_AS(LocalStore(folder.path + "/file/store"), doctest::Contains("/file/store"),
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() + "/file") << "x";
+  CHECK_THROWS_WITH_AS(LocalStore(folder.path() + "/file/store"), doctest::Contains("/file/store"),
                        Error);
 }

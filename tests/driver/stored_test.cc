@@ -3,8 +3,8 @@
 #include "driver/connection.h"
 #include "driver/session.h"
 #include "protocol/link/wiring.h"
-#include "tests/store/temporary_folder.h"
 #include "tests/support/errors.h"
+#include "tests/support/temporary_folder.h"
 #include "worker/simulation/simulation.h"
 
 using namespace curia;

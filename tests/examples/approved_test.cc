@@ -1,10 +1,6 @@
 // Every example without any grant: planned, approved by its owners, and run.
 #include <doctest/doctest.h>
 
-#include <cstdio>
-#include <filesystem>
-
-#include "driver/connection.h"
 #include "examples/auction.h"
 #include "examples/fedavg.h"
 #include "examples/iris_means.h"
@@ -13,27 +9,11 @@
 #include "examples/logreg.h"
 #include "examples/millionaires.h"
 #include "examples/secure_stats.h"
-#include "protocol/fields.h"
-#include "protocol/release_plan.h"
+#include "tests/support/planned.h"
 
 using namespace curia;
 
 namespace {
-
-ReleasePlan planned(Simulation& cluster, const Example& example) {
-  const std::string path =
-      (std::filesystem::temp_directory_path() / ("curia-plan-" + random_hex(8))).string();
-  ConnectionOptions options;
-  options.plan_file = path;
-  {
-    Session session(cluster.wiring("dora"), options);
-    example.run(session);
-    session.close();
-  }
-  ReleasePlan plan = plan_from_json(read_file(path), path);
-  std::remove(path.c_str());
-  return plan;
-}
 
 std::string ran(Simulation& cluster, const Example& example) {
   Session session(cluster.wiring("dora"), {});
@@ -56,7 +36,7 @@ TEST_CASE("examples: each runs with approvals alone, once, and with the same res
     for (auto& [name, party] : parties) party.grants.clear();
     Simulation cluster(parties, {"dora"});
     CHECK_THROWS_AS(ran(cluster, example), Error);
-    const ReleasePlan plan = planned(cluster, example);
+    const ReleasePlan plan = planned(cluster.wiring("dora"), example.run);
     const CheckedPlan checked = check_plan(plan);
     std::set<std::string> owners;
     for (const PlannedRelease& release : checked.releases) owners.merge(release.owners());

@@ -13,7 +13,7 @@
 #include "tests/noninterference/script.h"
 #include "tests/noninterference/tap.h"
 #include "tests/noninterference/watch.h"
-#include "tests/store/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "worker/simulation/simulation.h"
 
 namespace curia::test {

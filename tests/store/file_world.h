@@ -5,7 +5,7 @@
 #include <string>
 
 #include "store/file_backend.h"
-#include "tests/store/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace curia {
 

@@ -6,7 +6,7 @@
 
 #include <fstream>
 
-#include "tests/store/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/worker/audit_rig.h"
 #include "worker/approvals.h"
 

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "tests/support/temporary_folder.h"
 #include "tests/worker/audit_rig.h"
 
 using namespace curia;
@@ -237,11 +238,9 @@ TEST_CASE(
 }
 
 TEST_CASE("Audit: a write that the system cuts short leaves no half record in the file") {
-  char name[] = "/tmp/curia-audit-XXXXXX";
-  REQUIRE(::mkdtemp(name) != nullptr);
-  const std::string folder = name;
+  const TemporaryFolder folder;
   {
-    const std::shared_ptr<AuditDisk> disk = open_audit_file(folder);
+    const std::shared_ptr<AuditDisk> disk = open_audit_file(folder.path());
     disk->append(kAuditMagic);
     rlimit before{};
     ::getrlimit(RLIMIT_FSIZE, &before);
@@ -252,7 +251,7 @@ TEST_CASE("Audit: a write that the system cuts short leaves no half record in th
     ::setrlimit(RLIMIT_FSIZE, &before);
     std::signal(SIGXFSZ, handler);
     CHECK_FALSE(disk->broken());
-    CHECK(std::filesystem::file_size(folder + "/audit.log") == kAuditMagic.size());
+    CHECK(std::filesystem::file_size(folder / "audit.log") == kAuditMagic.size());
     Parts parts;
     {
       Audit audit({.party = "alice"}, disk, kKey);
@@ -265,6 +264,4 @@ TEST_CASE("Audit: a write that the system cuts short leaves no half record in th
     const auto in = disk->read();
     CHECK(verify_audit(*in).problems.empty());
   }
-  std::filesystem::permissions(folder, std::filesystem::perms::owner_all);
-  std::filesystem::remove_all(folder);
 }
