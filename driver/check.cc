@@ -23,7 +23,7 @@ struct Questions {
 using ByOwner = std::map<std::string, Questions>;
 
 Flow flow_of_datasets(const Prepared& program, const std::string& driver,
-                      const std::vector<External>& outside) {
+                      const std::vector<External>& outside, const Digest& run) {
   std::vector<LabelPtr> labels;
   for (const External& external : outside) {
     auto label = std::make_shared<Label>();
@@ -32,7 +32,7 @@ Flow flow_of_datasets(const Prepared& program, const std::string& driver,
     }
     labels.push_back(std::move(label));
   }
-  return analyze_flow(program.graph, program.verified, program.digest, driver, labels);
+  return analyze_flow(program.graph, program.verified, program.digest, driver, labels, run);
 }
 
 // `item`: as it is asked of every owner; source and programs are filled in.
@@ -44,6 +44,7 @@ void add_questions(const Label& label, const ConsentItem& item, const Questions:
     questions.items.push_back(item);
     questions.items.back().source = source.name;
     questions.items.back().programs = {programs.begin(), programs.end()};
+    questions.items.back().charges = label.cost(source);
     questions.at.push_back(at);
   }
 }
@@ -102,7 +103,7 @@ std::vector<Error> Session::refusals(const PreparedPtr& program,
   const Digest instance = random_digest();
   const RunLineage made(program->digest, std::move(lineages),
                         program->verified.random ? &instance : nullptr);
-  const Flow flow = flow_of_datasets(*program, driver(), outside);
+  const Flow flow = flow_of_datasets(*program, driver(), outside, instance);
   ByOwner by_owner;
   add_moves(*program, flow, made, by_owner);
   for (const std::string& name : fetches) {

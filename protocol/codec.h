@@ -24,6 +24,7 @@
 #include "protocol/interval.h"
 #include "protocol/label.h"
 #include "protocol/lineage.h"
+#include "protocol/privacy.h"
 #include "protocol/type.h"
 
 namespace curia {
@@ -178,17 +179,47 @@ void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, Site& site) {
   ar(site.file, site.line);
 }
 
+// What one release may cost.
+inline bool is_charge(const Charge& charge) {
+  return charge.epsilon >= kMinEpsilon && charge.epsilon <= kMaxEpsilon && charge.delta >= 0 &&
+         charge.delta < 1;
+}
+
+inline void CEREAL_SAVE_FUNCTION_NAME(WireWriter& ar, const Charges& charges) {
+  ar.size(charges.size());
+  for (const auto& [id, charge] : charges) ar(id, charge.epsilon, charge.delta);
+}
+inline void CEREAL_LOAD_FUNCTION_NAME(WireReader& ar, Charges& charges) {
+  charges.clear();
+  const std::size_t count = ar.size(48);
+  if (count > kMaxLabelCharges) WireReader::refuse("there are too many charges");
+  for (std::size_t left = count; left > 0; --left) {
+    Digest id;
+    Charge charge;
+    ar(id, charge.epsilon, charge.delta);
+    if (!charges.empty() && id <= charges.rbegin()->first) {
+      WireReader::refuse("charges are not in order");
+    }
+    if (!is_charge(charge)) WireReader::refuse("a charge is out of its limits");
+    charges.emplace_hint(charges.end(), id, charge);
+  }
+}
+
+// After each source: whether the value is private for it, and its charges.
 inline void CEREAL_SAVE_FUNCTION_NAME(WireWriter& ar, const Label& label) {
   ar.size(label.sources.size());
   for (const auto& [source, programs] : label.sources) {
     ar(source.owner, source.name);
     ar.size(programs.size());
     for (const Digest& program : programs) ar(program);
+    const auto charges = label.charges.find(source);
+    ar(label.released.contains(source));
+    ar(charges == label.charges.end() ? Charges{} : charges->second);
   }
 }
 inline void CEREAL_LOAD_FUNCTION_NAME(WireReader& ar, Label& label) {
-  label.sources.clear();
-  for (std::size_t count = ar.size(12); count > 0; --count) {
+  label = {};
+  for (std::size_t count = ar.size(17); count > 0; --count) {
     Source source;
     ar(source.owner, source.name);
     std::set<Digest> programs;
@@ -203,6 +234,12 @@ inline void CEREAL_LOAD_FUNCTION_NAME(WireReader& ar, Label& label) {
     if (!label.sources.empty() && source <= label.sources.rbegin()->first) {
       WireReader::refuse("the sources of a label are not in order");
     }
+    bool released = false;
+    Charges charges;
+    ar(released, charges);
+    if (released && charges.empty()) WireReader::refuse("a private value has no charge");
+    if (released) label.released.insert(source);
+    if (!charges.empty()) label.charges.emplace(source, std::move(charges));
     label.sources.emplace_hint(label.sources.end(), std::move(source), std::move(programs));
   }
   if (static_cast<std::int64_t>(label.sources.size()) > kMaxLabelSources) {

@@ -94,6 +94,12 @@ std::int64_t Fields::number_or(const std::string& name, std::int64_t fallback, s
   return find(name) == nullptr ? fallback : number(name, least, most);
 }
 
+double Fields::real(const std::string& name) {
+  const auto& json = get(name);
+  if (!json.is_number()) fail(name, "expected a number, found " + json.dump().substr(0, 40));
+  return json.get<double>();
+}
+
 bool Fields::flag_or(const std::string& name, bool fallback) {
   const auto* json = find(name);
   if (json == nullptr) return fallback;

@@ -33,6 +33,7 @@ class Fields {
   std::int64_t number(const std::string& name, std::int64_t least, std::int64_t most);
   std::int64_t number_or(const std::string& name, std::int64_t fallback, std::int64_t least,
                          std::int64_t most);
+  double real(const std::string& name);
   bool flag_or(const std::string& name, bool fallback);
   std::vector<std::string> texts_or_none(const std::string& name);
   // [low, high], or {"column": [low, high], ...}.

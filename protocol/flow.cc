@@ -1,7 +1,10 @@
 #include "protocol/flow.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+
+#include "protocol/op_table.h"
 
 namespace curia {
 namespace {
@@ -41,9 +44,15 @@ using Labels = std::vector<LabelPtr>;
 
 class Analysis {
  public:
-  Analysis(const Graph& graph, const std::string& driver, std::map<std::uint32_t, LabelPtr> sources,
-           Flow& flow)
-      : graph_(graph), driver_(driver), sources_(std::move(sources)), flow_(flow) {}
+  Analysis(const Graph& graph, const Verified& verified, const std::string& driver,
+           std::map<std::uint32_t, LabelPtr> sources,
+           std::function<Digest(std::uint32_t)> charge_of, Flow& flow)
+      : graph_(graph),
+        verified_(verified),
+        driver_(driver),
+        sources_(std::move(sources)),
+        charge_of_(std::move(charge_of)),
+        flow_(flow) {}
 
   // Labels of all values of a region, given those of its parameters. `governs`: of the predicates
   // around it. Releases are noted only when `final`: before that, loops are still being explored.
@@ -66,11 +75,26 @@ class Analysis {
       label = join(label, source->second);
     }
     for (const ValueId operand : op.operands) label = join(label, values[operand]);
+    if (find_op(op.name)->dp) label = released(op, typed, *label);
     if (final) note_move(op, typed, around, label);
     if (final && op.name == "save") flow_.saves.push_back(label);
     const bool last = &typed == &around.ops.back();
     const std::size_t after = last ? around.types.size() : (&typed + 1)->first_result;
     return Labels(after - typed.first_result, label);
+  }
+
+  // What the rows were is hidden by the noise: those of one dataset, as verify() has seen. All else
+  // was public or released before.
+  LabelPtr released(const Op& op, const TypedOp& typed, const Label& rows) const {
+    auto label = std::make_shared<Label>(rows);
+    const auto delta = op.attrs.find("delta");
+    const Charge charge{std::get<double>(op.attrs.at("epsilon")),
+                        delta == op.attrs.end() ? 0 : std::get<double>(delta->second)};
+    for (const auto& [source, programs] :
+         sources_.at(verified_.row_wise.at(typed.number))->sources) {
+      label->release(source, charge_of_(typed.number), charge);
+    }
+    return label;
   }
 
   Labels cond(const Op& op, const TypedOp& typed, const Labels& values, const LabelPtr& governs,
@@ -168,8 +192,10 @@ class Analysis {
   }
 
   const Graph& graph_;
+  const Verified& verified_;
   const std::string& driver_;
   std::map<std::uint32_t, LabelPtr> sources_;
+  std::function<Digest(std::uint32_t)> charge_of_;  // by number of the op
   Flow& flow_;
 };
 
@@ -197,7 +223,8 @@ std::vector<External> externals(const Graph& graph, const Verified& verified) {
 }
 
 Flow analyze_flow(const Graph& graph, const Verified& verified, const Digest& program,
-                  const std::string& driver, const std::vector<LabelPtr>& labels) {
+                  const std::string& driver, const std::vector<LabelPtr>& labels,
+                  const Digest& run) {
   const std::vector<External> outside = externals(graph, verified);
   expect(outside.size() == labels.size(), "one label for each input, dataset and load");
   Labels inputs;
@@ -212,7 +239,8 @@ Flow analyze_flow(const Graph& graph, const Verified& verified, const Digest& pr
     }
   }
   Flow flow;
-  Analysis analysis(graph, driver, std::move(sources), flow);
+  const auto charge_of = [&](std::uint32_t op) { return charge_id(program, run, op); };
+  Analysis analysis(graph, verified, driver, std::move(sources), charge_of, flow);
   const Labels values =
       analysis.region(graph.ops, verified.body, inputs, std::make_shared<Label>(), true);
   for (const GraphOutput& output : graph.outputs) flow.outputs.push_back(values[output.value]);

@@ -56,8 +56,10 @@ struct Flow {
 };
 
 // labels: one for each external, in order. `program` is added to the way of every source.
-// driver: the principal whose graph it is; it learns every predicate.
+// driver: the principal whose graph it is; it learns every predicate. run: the instance, which
+// tells what this run releases with differential privacy from what others do.
 Flow analyze_flow(const Graph& graph, const Verified& verified, const Digest& program,
-                  const std::string& driver, const std::vector<LabelPtr>& labels);
+                  const std::string& driver, const std::vector<LabelPtr>& labels,
+                  const Digest& run = {});
 
 }  // namespace curia

@@ -41,7 +41,8 @@ CURIA_FIELDS(StatsEntry, m.name, m.value)
 CURIA_FIELDS(StatsReply, m.entries)
 CURIA_FIELDS(GrantsRequest, m.from)
 CURIA_FIELDS(GrantInfo, m.source, m.to, m.members, m.protocol, m.programs, m.releases, m.until,
-             m.times, m.used, m.approval, m.what)
+             m.times, m.used, m.approval, m.what, m.epsilon, m.delta, m.spent_epsilon,
+             m.spent_delta)
 CURIA_FIELDS(GrantsReply, m.grants, m.more)
 CURIA_FIELDS(WaitInfo, m.party, m.waits_for, m.what, m.session, m.task, m.op, m.site, m.waited_ms)
 CURIA_FIELDS(StatusReply, m.party, m.epoch, m.uptime_ms, m.sessions, m.queued, m.waits, m.peers_up,
@@ -49,7 +50,7 @@ CURIA_FIELDS(StatusReply, m.party, m.epoch, m.uptime_ms, m.sessions, m.queued, m
 CURIA_FIELDS(DialRequestMessage, m.session, m.secret)
 CURIA_FIELDS(DialReplyMessage, m.token, m.secret, m.port)
 CURIA_FIELDS(ConsentItem, m.source, m.programs, m.recipient, m.program, m.release, m.op, m.protocol,
-             m.members, m.lineage)
+             m.members, m.lineage, m.charges)
 CURIA_FIELDS(ConsentRequest, m.principal, m.session, m.task, m.instance, m.items)
 CURIA_FIELDS(ConsentReply, m.allowed, m.reasons)
 

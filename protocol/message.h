@@ -250,6 +250,11 @@ struct GrantInfo {
   std::uint64_t used = 0;             // of them
   Digest approval{};                  // that it is a release of; all zero: a grant
   std::string what{};                 // of an approved release, in words
+  // Of a rule: the budget of `to`, and what it has cost so far. epsilon 0: no rule.
+  double epsilon = 0;
+  double delta = 0;
+  double spent_epsilon = 0;
+  double spent_delta = 0;
 };
 struct GrantsReply {
   std::vector<GrantInfo> grants;
@@ -301,6 +306,9 @@ struct ConsentItem {
   std::string protocol;      // of a share
   std::vector<std::string> members;
   Lineage lineage{};  // of the value
+  // Of the releases with differential privacy through which alone the value depends on the source;
+  // none: it depends on its rows.
+  Charges charges{};
 };
 struct ConsentRequest {
   std::string principal;  // the driver's

@@ -177,10 +177,11 @@ class Check {
     for (std::size_t e = 0; e < step.outside.size(); ++e) {
       add_external(number, step.outside[e], planned.origins[e], labels, lineages);
     }
-    step.flow = analyze_flow(planned.graph, step.verified, step.program, plan_.driver, labels);
     Hasher run("curia planned run");
     run.add(std::uint64_t{number});
     instances_.push_back(std::make_unique<const Digest>(run.finish()));
+    step.flow = analyze_flow(planned.graph, step.verified, step.program, plan_.driver, labels,
+                             *instances_.back());
     made_.emplace_back(step.program, std::move(lineages),
                        step.verified.random ? instances_.back().get() : nullptr);
     auto& by_op = sources_.emplace_back();

@@ -8,7 +8,7 @@
 namespace curia {
 namespace {
 
-constexpr std::uint16_t kRecordFormat = 2;
+constexpr std::uint16_t kRecordFormat = 3;
 
 struct StoredError {
   std::uint8_t code = 0;  // 0: none

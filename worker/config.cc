@@ -47,7 +47,7 @@ Policy policy_of(Fields& fields, const WorkerConfig& config, const std::string& 
   for (const auto& [name, unused] : config.parties) context.parties.insert(name);
   for (const auto& [name, unused] : config.datasets) context.datasets.insert(name);
   if (!fields.has("policy")) return read_policy(fields, context);
-  for (const char* name : {"drivers", "devices", "grants", "approvers", "approvals"}) {
+  for (const char* name : {"drivers", "devices", "grants", "rules", "approvers", "approvals"}) {
     if (fields.has(name)) fields.fail(name, "this stands in the policy file, or there is none");
   }
   Fields file = Fields::of_file(beside(path, fields.text("policy")));

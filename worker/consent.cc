@@ -38,7 +38,8 @@ struct Questions {
     const std::int64_t size =
         std::max(kReasonBytes, std::ssize(item.source) + std::ssize(item.recipient) +
                                    std::ssize(item.release) + 32 * std::ssize(item.programs) + 64 +
-                                   3 * (kMaxNameBytes + 4) + 64 * std::ssize(item.lineage.draws));
+                                   3 * (kMaxNameBytes + 4) + 64 * std::ssize(item.lineage.draws) +
+                                   48 * std::ssize(item.charges));
     if (requests.empty() || bytes + size > kRequestBytes) {
       requests.emplace_back();
       bytes = 0;
@@ -113,7 +114,8 @@ ReleaseQuestion question_of(const ConsentRequest& request, const ConsentItem& it
                            {item.members.begin(), item.members.end()},
                            item.protocol,
                            item.lineage,
-                           request.principal};
+                           request.principal,
+                           item.charges};
   question.programs.insert(item.program);
   return question;
 }
@@ -148,6 +150,12 @@ ApprovalUse use_of(const Approval& approval, const ConsentRequest& request, cons
   return use;
 }
 
+BudgetUse use_of(const std::vector<Rule>& rules, const ConsentItem& item) {
+  BudgetUse use{item.source, {}, item.charges};
+  for (const Rule& rule : rules) use.to.push_back(rule.to);
+  return use;
+}
+
 AuditRecord record_of(const std::string& asker, const ConsentRequest& request,
                       const ConsentItem& item, const ReleaseQuestion& question) {
   AuditRecord record;
@@ -166,8 +174,8 @@ AuditRecord record_of(const std::string& asker, const ConsentRequest& request,
 }
 
 // Fields of a consent that is given, and of no other.
-constexpr std::array<std::string_view, 6> kOfGiven = {"grant", "use",       "approval",
-                                                      "item",  "execution", "draw"};
+constexpr auto kOfGiven = std::to_array<std::string_view>(
+    {"grant", "use", "approval", "item", "execution", "draw", "rule", "charged", "charge"});
 
 // A decision about all items of a request, on its way to the log.
 struct Decided {
@@ -175,6 +183,7 @@ struct Decided {
   std::vector<AuditRecord> records;
   std::vector<GrantUse> uses;
   std::vector<ApprovalUse> approval_uses;
+  std::vector<BudgetUse> budget_uses;
   bool gives = false;
 
   void refuse(std::size_t i, const std::string& reason) {
@@ -190,7 +199,9 @@ struct Decided {
     for (const GrantUse& use : uses) parts.uses.undo(use);
     for (const ApprovalUse& use : approval_uses) parts.approval_uses.undo(use);
     uses.clear();
+    for (const BudgetUse& use : budget_uses) parts.budgets.undo(use);
     approval_uses.clear();
+    budget_uses.clear();
     gives = false;
     for (std::size_t i = 0; i < records.size(); ++i) {
       if (reply.allowed[i] == 1) refuse(i, reason);
@@ -243,8 +254,16 @@ void decide_item(Parts& parts, const Policy& policy, const std::string& asker,
       decided.approval_uses.push_back(std::move(use));
       return true;
     };
+    const auto take_rules = [&](const std::vector<Rule>& rules) {
+      BudgetUse use = use_of(rules, item);
+      std::string missing = parts.budgets.reserve(use, rules);
+      if (!missing.empty()) return missing;
+      use.note(record);
+      decided.budget_uses.push_back(std::move(use));
+      return missing;
+    };
     decision = decide(policy, parts.party, question, std::chrono::system_clock::now(),
-                      {take_grant, take_approval});
+                      {take_grant, take_approval, take_rules});
   }
   decided.reply.allowed.push_back(1);
   decided.reply.reasons.emplace_back();
@@ -276,7 +295,8 @@ void check_release(Parts& parts, const ReleaseContext& context,
                                   wish.op,
                                   wish.device.protocol,
                                   wish.device.members,
-                                  wish.lineage});
+                                  wish.lineage,
+                                  wish.label->cost(source)});
     }
   }
   if (by_owner.empty()) {
@@ -318,7 +338,8 @@ void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest
   if (const auto refused = std::ranges::find(allowed, 0); refused != allowed.end()) {
     const std::string reason =
         decided->reply.reasons[static_cast<std::size_t>(refused - allowed.begin())];
-    if (!decided->uses.empty() || !decided->approval_uses.empty()) {
+    if (!decided->uses.empty() || !decided->approval_uses.empty() ||
+        !decided->budget_uses.empty()) {
       decided->refuse_all(parts, reason);
     }
   }
@@ -343,6 +364,7 @@ void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest
 ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request) {
   const std::shared_ptr<const Policy> policy = parts.policy.get();
   ConsentReply reply;
+  PrivacyBudgets::Pending pending;  // what earlier items would cost
   for (const ConsentItem& item : request.items) {
     std::string reason = bad_name(item);
     if (reason.empty()) {
@@ -354,8 +376,11 @@ ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request) 
         return parts.approval_uses.left(use_of(approval, request, item, parts.party), items,
                                         approval.times);
       };
+      const auto has_budget = [&](const std::vector<Rule>& rules) {
+        return parts.budgets.foresee(use_of(rules, item), rules, pending);
+      };
       reason = decide(*policy, parts.party, question_of(request, item),
-                      std::chrono::system_clock::now(), {has_grant, has_approval})
+                      std::chrono::system_clock::now(), {has_grant, has_approval, has_budget})
                    .refused;
     }
     reply.allowed.push_back(reason.empty() ? 1 : 0);
@@ -367,6 +392,7 @@ ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request) 
 void replay_consent(const AuditRecord& record, Parts& parts) {
   if (record.kind != AuditKind::kConsent) return;
   if (const auto use = ApprovalUse::read(record)) return parts.approval_uses.replay(*use);
+  if (const auto use = BudgetUse::read(record)) return parts.budgets.replay(*use);
   if (record.field("use").empty()) return;
   parts.uses.replay({Digest::parse(record.field("grant")), Digest::parse(record.field("use")),
                      std::string(record.field("asked_by"))});

@@ -88,8 +88,8 @@ std::string reload(const std::string& path, const WorkerConfig& config, Node& no
     }
     server.set_principals(principals_of(config, fresh.policy));
     node.set_policy(fresh.policy, "reload");
-    spdlog::info("the policy was read again: {} drivers, {} grants, {} approvals",
-                 fresh.policy.drivers.size(), fresh.policy.grants.size(),
+    spdlog::info("the policy was read again: {} drivers, {} grants, {} rules, {} approvals",
+                 fresh.policy.drivers.size(), fresh.policy.grants.size(), fresh.policy.rules.size(),
                  fresh.policy.approvals.size());
     if (!fresh.same_beside_policy(config)) {
       spdlog::warn("{} has changes beside the policy; they take a restart", path);

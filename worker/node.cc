@@ -84,6 +84,14 @@ void Node::set_policy(Policy policy, const std::string& from) {
     record.fields.push_back({"approval", approval.id().hex()});
   }
   record.fields.push_back({"approvals", std::to_string(policy.approvals.size())});
+  bytes = 0;
+  for (const Rule& rule : policy.rules) {
+    const std::string text = rule.str();
+    bytes += std::ssize(text);
+    if (bytes > kMaxAuditRecord / 8) break;
+    record.fields.push_back({"rule", text});
+  }
+  record.fields.push_back({"rules", std::to_string(policy.rules.size())});
   parts_.policy.set(std::move(policy));
   audit_->note(std::move(record));
   if (server_ != nullptr) control_->wake();

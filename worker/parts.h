@@ -16,6 +16,7 @@
 #include "worker/audit.h"
 #include "worker/grant_uses.h"
 #include "worker/policy.h"
+#include "worker/privacy_budgets.h"
 #include "worker/sent_copies.h"
 #include "worker/traffic_board.h"
 #include "worker/wait_board.h"
@@ -72,6 +73,7 @@ struct Parts {
   const ReleaseRules* rules = &standard_rules();
   GrantUses uses;
   ApprovalUses approval_uses;
+  PrivacyBudgets budgets;
   Audit* audit = nullptr;  // none in tests of single parts: then consents are not journalled
   std::int64_t lease_ms = 30'000;
   WaitBoard waits;

@@ -81,11 +81,13 @@ const std::vector<std::uint32_t>& Plan::last_use(const TypedRegion& region) cons
   return last_uses.at(&region);
 }
 
-const Flow& Plan::flow(const std::vector<LabelPtr>& labels, const ReleaseRules& rules) {
+const Flow& Plan::flow(const std::vector<LabelPtr>& labels, const ReleaseRules& rules,
+                       const Digest& run) {
   const auto same = [](const LabelPtr& a, const LabelPtr& b) { return a == b || *a == *b; };
-  if (known_flow == nullptr ||
+  // What a run releases with differential privacy is its own.
+  if (known_flow == nullptr || !verified.row_wise.empty() ||
       !std::equal(labels.begin(), labels.end(), flow_labels.begin(), flow_labels.end(), same)) {
-    known_flow = std::make_unique<Flow>(rules.flow(graph, verified, digest, driver, labels));
+    known_flow = std::make_unique<Flow>(rules.flow(graph, verified, digest, driver, labels, run));
     flow_labels = labels;
   }
   return *known_flow;

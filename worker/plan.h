@@ -37,7 +37,8 @@ struct Plan {
 
   // Labels and releases for these labels of `outside`; the latest result is kept, since runs of one
   // program mostly see the same labels.
-  const Flow& flow(const std::vector<LabelPtr>& labels, const ReleaseRules& rules);
+  const Flow& flow(const std::vector<LabelPtr>& labels, const ReleaseRules& rules,
+                   const Digest& run);
 
   std::map<const TypedRegion*, std::vector<std::uint32_t>> last_uses;
   std::vector<LabelPtr> flow_labels;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/error.h"
+#include "protocol/interval.h"
 
 namespace curia {
 
@@ -61,7 +62,46 @@ const Approval* find_approval(const Policy& policy, const std::string& what,
   return nullptr;
 }
 
+// The rules for all who would learn it; of a share that is each member, as if it were plain. Empty
+// where one is missing.
+std::vector<Rule> find_rules(const Policy& policy, const std::string& party,
+                             const ReleaseQuestion& question) {
+  std::set<std::string> learn = question.members;
+  if (learn.empty()) learn.insert(question.recipient);
+  std::vector<Rule> rules;
+  for (const std::string& to : learn) {
+    if (to == party) continue;
+    const Rule* rule = policy.rule(question.source, to);
+    if (rule == nullptr) return {};
+    rules.push_back(*rule);
+  }
+  return rules;
+}
+
+// Takes the budget of rules. `nearest`: what is missing, where there are rules.
+std::vector<Rule> take_rules(const Policy& policy, const std::string& party,
+                             const std::string& what, const ReleaseQuestion& question,
+                             const TakeUse& take, std::string& nearest) {
+  std::vector<Rule> rules = find_rules(policy, party, question);
+  if (rules.empty()) return rules;
+  if (question.charges.empty()) {
+    nearest = "lets out " + what + " with differential privacy only, and \"" + question.release +
+              "\" depends on rows without a dp_ op between";
+    return {};
+  }
+  if (const std::string missing = take.rules(rules); !missing.empty()) {
+    nearest = missing;
+    return {};
+  }
+  return rules;
+}
+
 }  // namespace
+
+std::string Rule::str() const {
+  return source + " to " + to + ", epsilon " + number_text(epsilon) + ", delta " +
+         number_text(delta);
+}
 
 std::string whereto(const std::string& recipient, const std::set<std::string>& members,
                     const std::string& protocol) {
@@ -100,6 +140,12 @@ bool Policy::accepts(const std::set<std::string>& members, const std::string& pr
          std::ranges::find(*devices, AcceptedDevice{members, protocol}) != devices->end();
 }
 
+const Rule* Policy::rule(const std::string& source, const std::string& to) const {
+  const auto found = std::ranges::find_if(
+      rules, [&](const Rule& rule) { return rule.source == source && rule.to == to; });
+  return found == rules.end() ? nullptr : &*found;
+}
+
 void Policy::index() {
   by_pattern_.clear();
   for (std::size_t i = 0; i < approvals.size(); ++i) {
@@ -119,7 +165,9 @@ Decision decide(const Policy& policy, const std::string& party, const ReleaseQue
   const std::string to = whereto(question.recipient, question.members, question.protocol);
   const std::string what = party + "/" + question.source + " to " + to;
   if (!question.members.empty() && !policy.accepts(question.members, question.protocol)) {
-    return {nullptr, nullptr,
+    return {nullptr,
+            nullptr,
+            {},
             party + " accepts no device to " + to +
                 "; its owner can add one to \"devices\" in the worker's policy"};
   }
@@ -137,16 +185,21 @@ Decision decide(const Policy& policy, const std::string& party, const ReleaseQue
         nearest =
             "granted " + what + " " + std::to_string(grant.times) + " time(s), and all are used";
       } else {
-        return {&grant, nullptr, ""};
+        return {&grant, nullptr, {}, ""};
       }
     }
     if (counted) break;
     if (const Approval* given = find_approval(policy, what, question, now, take, nearest)) {
-      return {nullptr, given, ""};
+      return {nullptr, given, {}, ""};
+    }
+    if (auto rules = take_rules(policy, party, what, question, take, nearest); !rules.empty()) {
+      return {nullptr, nullptr, std::move(rules), ""};
     }
   }
   return {
-      nullptr, nullptr,
+      nullptr,
+      nullptr,
+      {},
       party + " " + nearest +
           "; its owner can grant it in the worker's policy, or approve it (curia plan --release)"};
 }

@@ -1,11 +1,12 @@
 // What this party agreed to: who may compute, its grants and approvals, and the decision for one
-// value to one recipient (R6a, R6b).
+// value to one recipient (R6a, R6b, R6c).
 //
 // With no grant nothing leaves, neither in plain nor as shares. A grant to share says among whom,
 // and covers no plaintext: what is revealed later needs a grant of its own. A grant narrowed to
 // programs covers a value only if every program that the source's data went through on the way is
-// among them. An approval covers exactly the values whose lineages it names. Thread: a policy is
-// immutable, any; PolicyBoard: any.
+// among them. An approval covers exactly the values whose lineages it names. A rule covers what
+// depends on the source through releases with differential privacy alone, within a budget.
+// Thread: a policy is immutable, any; PolicyBoard: any.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +46,17 @@ struct Grant {
   Digest id() const;
 };
 
+// What `to` may learn of the source by releases with differential privacy (dp_ ops), all together
+// and for ever.
+struct Rule {
+  std::string source;  // name of a dataset of this party
+  std::string to;      // principal
+  double epsilon = 0;
+  double delta = 0;
+
+  std::string str() const;
+};
+
 // A secure device that this party takes part in, or lets its data be shared on.
 struct AcceptedDevice {
   std::set<std::string> members;
@@ -55,6 +67,7 @@ struct AcceptedDevice {
 struct Policy {
   std::map<std::string, std::string> drivers;  // who may open sessions -> public key
   std::vector<Grant> grants;
+  std::vector<Rule> rules;                             // at most one of a source and principal
   std::optional<std::vector<AcceptedDevice>> devices;  // none: any that a grant to share names
   std::map<std::string, Digest> approvers;             // who may sign for this party -> public key
   std::vector<Approval> approvals;                     // with good signatures of approvers
@@ -64,6 +77,9 @@ struct Policy {
   Approved approved(const Digest& pattern) const;
   // After `approvals` have changed.
   void index();
+
+  // nullptr where there is none.
+  const Rule* rule(const std::string& source, const std::string& to) const;
 
   bool accepts(const std::set<std::string>& members, const std::string& protocol) const;
 
@@ -99,11 +115,13 @@ struct ReleaseQuestion {
   std::string protocol;
   Lineage lineage{};   // of what would be released
   std::string driver;  // whose session it is
+  Charges charges{};   // see ConsentItem
 };
 
 struct Decision {
   const Grant* grant = nullptr;        // that allows it
   const Approval* approval = nullptr;  // or this
+  std::vector<Rule> rules{};           // or these, one for each who learns it
   std::string refused;                 // else one sentence: what is missing and what would allow it
 };
 
@@ -112,9 +130,11 @@ struct TakeUse {
   std::function<bool(const Grant&)> grant;
   // items: the approved releases that name the value, by number.
   std::function<bool(const Approval&, const std::vector<std::uint32_t>& items)> approval;
+  // Of all these rules together; what is missing, "" where nothing is.
+  std::function<std::string(const std::vector<Rule>&)> rules;
 };
 
-// Grants without a count come first, then approvals, then grants with a count.
+// Grants without a count come first, then approvals, rules, grants with a count.
 Decision decide(const Policy& policy, const std::string& party, const ReleaseQuestion& question,
                 UtcTime now, const TakeUse& take);
 

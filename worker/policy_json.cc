@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "protocol/error.h"
+#include "protocol/interval.h"
 #include "protocol/link/keys.h"
 #include "protocol/type.h"
 #include "worker/approvals.h"
@@ -11,6 +12,7 @@ namespace curia {
 namespace {
 
 constexpr std::int64_t kMaxTimes = 1'000'000;
+constexpr double kMaxBudget = 10'000;
 
 void read_members(Fields& fields, const PolicyContext& context, const std::string& field,
                   std::set<std::string>& members, std::string& protocol) {
@@ -82,6 +84,36 @@ Grant read_grant(Fields fields, const PolicyContext& context, const Policy& poli
   return grant;
 }
 
+Rule read_rule(Fields fields, const PolicyContext& context, const Policy& policy) {
+  Rule rule;
+  rule.source = fields.text("source");
+  if (!context.datasets.contains(rule.source)) {
+    fields.fail("source", "there is no dataset \"" + rule.source + "\" in this configuration");
+  }
+  rule.to = fields.text("to");
+  if (!context.parties.contains(rule.to) && !policy.drivers.contains(rule.to)) {
+    fields.fail("to", "\"" + rule.to + "\" is neither among parties nor among drivers");
+  }
+  if (policy.rule(rule.source, rule.to) != nullptr) {
+    fields.fail("to", "another rule has the budget of \"" + rule.to + "\" for \"" + rule.source +
+                          "\"; make them one");
+  }
+  rule.epsilon = fields.real("epsilon");
+  if (!(rule.epsilon > 0 && rule.epsilon <= kMaxBudget)) {
+    fields.fail("epsilon", "expected a budget above 0 and up to " + number_text(kMaxBudget) +
+                               ", such as 1.0; found " + number_text(rule.epsilon));
+  }
+  if (fields.has("delta")) rule.delta = fields.real("delta");
+  if (!(rule.delta >= 0 && rule.delta < 1)) {
+    fields.fail("delta",
+                "expected from 0, which allows Laplace noise only, to below 1, such as "
+                "1e-6; found " +
+                    number_text(rule.delta));
+  }
+  fields.finish();
+  return rule;
+}
+
 }  // namespace
 
 Policy read_policy(Fields& fields, const PolicyContext& context) {
@@ -104,6 +136,9 @@ Policy read_policy(Fields& fields, const PolicyContext& context) {
   }
   for (Fields& grant : fields.list_or_none("grants")) {
     policy.grants.push_back(read_grant(std::move(grant), context, policy));
+  }
+  for (Fields& rule : fields.list_or_none("rules")) {
+    policy.rules.push_back(read_rule(std::move(rule), context, policy));
   }
   for (const auto& [name, key] : fields.pairs_or_none("approvers")) {
     checked_name(fields, "approvers." + name, name);
@@ -137,6 +172,17 @@ std::string grants_json(const std::vector<Grant>& grants) {
     if (grant.times != 0) json["times"] = grant.times;
     if (!grant.name.empty()) json["name"] = grant.name;
     list.push_back(std::move(json));
+  }
+  return list.dump(2);
+}
+
+std::string rules_json(const std::vector<Rule>& rules) {
+  auto list = nlohmann::ordered_json::array();
+  for (const Rule& rule : rules) {
+    list.push_back({{"source", rule.source},
+                    {"to", rule.to},
+                    {"epsilon", rule.epsilon},
+                    {"delta", rule.delta}});
   }
   return list.dump(2);
 }

@@ -18,12 +18,13 @@ struct PolicyContext {
   std::set<std::string> datasets;
 };
 
-// Takes the fields "drivers", "devices", "grants", "approvers" and "approvals", all of which may be
-// absent. Errors: kInvalid, naming file, field and what is expected.
+// Takes the fields "drivers", "devices", "grants", "rules", "approvers" and "approvals", all of
+// which may be absent. Errors: kInvalid, naming file, field and what is expected.
 Policy read_policy(Fields& fields, const PolicyContext& context);
 
-// The field "grants", as JSON.
+// The fields "grants" and "rules", as JSON.
 std::string grants_json(const std::vector<Grant>& grants);
+std::string rules_json(const std::vector<Rule>& rules);
 
 // Errors: kInvalid, naming the field, for what is no key, or no name of a principal.
 std::string checked_key(Fields& fields, const std::string& name, const std::string& text);

@@ -80,6 +80,18 @@ GrantInfo info_of(const Grant& grant, const Parts& parts) {
   return info;
 }
 
+GrantInfo info_of(const Rule& rule, const Parts& parts) {
+  GrantInfo info;
+  info.source = rule.source;
+  info.to = rule.to;
+  info.epsilon = rule.epsilon;
+  info.delta = rule.delta;
+  const Charge spent = parts.budgets.spent(rule.source, rule.to);
+  info.spent_epsilon = spent.epsilon;
+  info.spent_delta = spent.delta;
+  return info;
+}
+
 GrantInfo info_of(const Approval& approval, const ApprovedRelease& release,
                   const std::string& source, const Parts& parts) {
   GrantInfo info;
@@ -308,6 +320,10 @@ void Server::grants(ConnId conn, const Peer& peer, const Packet& packet) {
   for (const Grant& grant : policy->grants) {
     if (grant.to != peer.principal && !grant.members.contains(peer.principal)) continue;
     if (!add([&] { return info_of(grant, parts_); })) break;
+  }
+  for (const Rule& rule : policy->rules) {
+    if (answer.more) break;
+    if (rule.to == peer.principal) add([&] { return info_of(rule, parts_); });
   }
   for (const Approval& approval : policy->approvals) {
     for (const ApprovedRelease& release : approval.releases) {

@@ -7,8 +7,9 @@ namespace curia {
 LabelPtr ReleaseRules::incoming(const External&, LabelPtr own) const { return own; }
 
 Flow ReleaseRules::flow(const Graph& graph, const Verified& verified, const Digest& program,
-                        const std::string& driver, const std::vector<LabelPtr>& labels) const {
-  return analyze_flow(graph, verified, program, driver, labels);
+                        const std::string& driver, const std::vector<LabelPtr>& labels,
+                        const Digest& run) const {
+  return analyze_flow(graph, verified, program, driver, labels, run);
 }
 
 void ReleaseRules::ask(Parts& parts, const ReleaseContext& context,

@@ -23,7 +23,8 @@ class ReleaseRules {
   virtual LabelPtr incoming(const External& external, LabelPtr own) const;
   // R1 to R5: labels of what a program makes, and where it releases; analyze_flow().
   virtual Flow flow(const Graph& graph, const Verified& verified, const Digest& program,
-                    const std::string& driver, const std::vector<LabelPtr>& labels) const;
+                    const std::string& driver, const std::vector<LabelPtr>& labels,
+                    const Digest& run) const;
   // The owners' consent, of a sender; check_release().
   virtual void ask(Parts& parts, const ReleaseContext& context,
                    const std::vector<ReleaseWish>& wishes,

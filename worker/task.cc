@@ -33,7 +33,7 @@ std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
       instance_ = random_digest();
     }
     made_.emplace(plan_.digest, lineages_, plan_.verified.random ? &instance_ : nullptr);
-    const Flow& flow = plan_.flow(labels_, *parts_.rules);
+    const Flow& flow = plan_.flow(labels_, *parts_.rules, instance_);
     flow_ = &flow;
     ask_consents(flow);
     save_labels_ = flow.saves;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "driver/cli/command.h"
+#include "protocol/interval.h"
 
 namespace curia {
 namespace {
@@ -95,7 +96,17 @@ std::string joined_or(const std::vector<std::string>& names, const char* none) {
   return names.empty() ? none : joined(names);
 }
 
+// What is left of a budget, of all of it: "0.5 of 1", with deltas where there are any.
+std::string budget(const GrantInfo& rule) {
+  const auto part = [](double spent, double all) {
+    return number_text(std::max(0.0, all - spent)) + " of " + number_text(all);
+  };
+  return "epsilon " + part(rule.spent_epsilon, rule.epsilon) +
+         (rule.delta == 0 ? "" : ", delta " + part(rule.spent_delta, rule.delta));
+}
+
 std::string left(const GrantInfo& grant) {
+  if (grant.epsilon != 0) return budget(grant);
   if (grant.times == 0) return "any";
   const std::uint64_t used = std::min(grant.used, grant.times);
   return std::to_string(grant.times - used) + " of " + std::to_string(grant.times);
@@ -126,12 +137,17 @@ void grants(const std::string& one, const Global& global) {
                       {"times", grant.times},
                       {"used", grant.used},
                       {"approval", grant.approval.empty() ? "" : grant.approval.hex()},
-                      {"what", grant.what}});
+                      {"what", grant.what},
+                      {"epsilon", grant.epsilon},
+                      {"delta", grant.delta},
+                      {"spent_epsilon", grant.spent_epsilon},
+                      {"spent_delta", grant.spent_delta}});
+      const bool rule = grant.epsilon != 0;
       const bool approved = !grant.approval.empty();
       rows.push_back(
           {party, grant.source,
            grant.members.empty() ? grant.to : "share: " + joined(grant.members),
-           joined_or(grant.releases, approved ? "-" : "any"),
+           rule ? "dp_ ops" : joined_or(grant.releases, approved ? "-" : "any"),
            approved ? "approval " + grant.approval.hex().substr(0, 16) : joined_or(shown, "any"),
            left(grant), grant.until.empty() ? "-" : grant.until});
     }
@@ -150,7 +166,7 @@ void add_watch(CLI::App& app, Global& global) {
   command->add_option("party", *party);
   command->callback([party, &global] { stats(*party, global); });
   CLI::App* grants_command = app.add_subcommand(
-      "grants", "the grants and approvals of a party, or of all, that concern this driver");
+      "grants", "the grants, rules and approvals of a party, or of all, that concern this driver");
   grants_command->add_option("party", *party);
   grants_command->callback([party, &global] { grants(*party, global); });
 }

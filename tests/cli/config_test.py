@@ -11,6 +11,14 @@ import unittest
 import support
 
 
+def rule(count=1, **fields):
+    """Gives a configuration `count` rules, of which something is wrong."""
+    def change(config):
+        good = {"source": "x", "to": config["grants"][0]["to"], "epsilon": 1, "delta": 1e-6}
+        config["rules"] = [good | fields] * count
+    return change
+
+
 class Usage(support.CliTest):
     def test_keygen_writes_a_private_file_once(self):
         made = self.json("keygen", "alice")
@@ -77,6 +85,15 @@ class Configuration(support.CliTest):
                 (lambda c: c["parties"]["bob"].update(key="short"), "parties.bob.key"),
                 (lambda c: c["grants"][0].update(to="eve"), "\"eve\" is neither among parties nor"),
                 (lambda c: c["grants"][0].update(programs=["12"]), "programs"),
+                (rule(to="eve"), "rules[0].to"),
+                (rule(source="roses"), "rules[0].source"),
+                (rule(epsilon=0), "rules[0].epsilon"),
+                (rule(epsilon=-1.5), "rules[0].epsilon"),
+                (rule(epsilon="1"), "rules[0].epsilon: expected a number"),
+                (rule(delta=1), "rules[0].delta"),
+                (rule(delta=-1e-9), "rules[0].delta"),
+                (rule(programs=[]), "rules[0].programs"),
+                (rule(count=2), "make them one"),
                 (lambda c: c.update(memory_quota_mib=0), "memory_quota_mib"),
                 (lambda c: c.update(fs_root="/proc/none"), "fs_root /proc/none cannot be used"),
                 (lambda c: (c.pop("fs_root"), c.update(fs_quota_mib=5)), "fs_root, which is not set"),

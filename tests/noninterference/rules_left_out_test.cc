@@ -34,8 +34,9 @@ struct WithoutReleases : WatchedRules {
   explicit WithoutReleases(ReleasePoint::Kind of) : kind(of) {}
   WithoutReleases(const WithoutReleases& other) : kind(other.kind) {}
   Flow flow(const Graph& graph, const Verified& verified, const Digest& program,
-            const std::string& driver, const std::vector<LabelPtr>& labels) const override {
-    Flow flow = analyze_flow(graph, verified, program, driver, labels);
+            const std::string& driver, const std::vector<LabelPtr>& labels,
+            const Digest& run) const override {
+    Flow flow = analyze_flow(graph, verified, program, driver, labels, run);
     std::erase_if(flow.releases, [&](const ReleasePoint& point) { return point.kind == kind; });
     return flow;
   }
@@ -57,8 +58,9 @@ struct WithoutInfluence : WatchedRules {
   explicit WithoutInfluence(Influences::Without of) : without(of) {}
   WithoutInfluence(const WithoutInfluence& other) : without(other.without) {}
   Flow flow(const Graph& graph, const Verified& verified, const Digest& program,
-            const std::string& driver, const std::vector<LabelPtr>& labels) const override {
-    Flow flow = analyze_flow(graph, verified, program, driver, labels);
+            const std::string& driver, const std::vector<LabelPtr>& labels,
+            const Digest& run) const override {
+    Flow flow = analyze_flow(graph, verified, program, driver, labels, run);
     const Influences weak(graph, verified, without);
     const auto label_of = [&](const std::set<std::size_t>& sources) {
       auto label = std::make_shared<Label>();

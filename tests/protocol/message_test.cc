@@ -39,6 +39,28 @@ Known known(const M& example) {
   return {encode(example), [](std::string_view bytes) { return encode(decode<M>(bytes)); }};
 }
 
+ConsentRequest consent_request() {
+  ConsentRequest request{"dora", "00", 3, digest(7), {}};
+  request.items.resize(2);
+  ConsentItem& plain = request.items[0];
+  plain.source = "x";
+  plain.programs = {digest(8), digest(9)};
+  plain.recipient = "bob";
+  plain.program = digest(8);
+  plain.release = "out";
+  plain.lineage = {digest(10), digest(11), {{digest(12), digest(13)}}};
+  ConsentItem& share = request.items[1];
+  share.source = "y";
+  share.program = digest(8);
+  share.release = "in";
+  share.op = 5;
+  share.protocol = "replicated3";
+  share.members = {"alice", "bob", "carol"};
+  share.lineage = {digest(10), digest(11), {}, false};
+  share.charges = {{digest(14), {0.5, 1e-6}}, {digest(15), {1, 0}}};
+  return request;
+}
+
 std::map<std::string, Known> messages() {
   std::map<std::string, Known> all;
   all["error"] = known(wire_error());
@@ -75,32 +97,12 @@ std::map<std::string, Known> messages() {
   all["grants"] = known(GrantsRequest{7});
   all["grants reply"] = known(GrantsReply{
       {{"x", "dora", {}, "", {digest(8)}, {"out"}, "2027-01-31T00:00:00Z", 3, 1},
-       {"y", "", {"alice", "bob", "carol"}, "replicated3", {}, {}, "", 0, 0, digest(9), "shares"}},
+       {"y", "", {"alice", "bob", "carol"}, "replicated3", {}, {}, "", 0, 0, digest(9), "shares"},
+       {"z", "bob", {}, "", {}, {}, "", 0, 0, {}, "", 1.5, 1e-6, 0.5, 1e-7}},
       true});
   all["dial"] = known(DialRequestMessage{});
   all["dial reply"] = known(DialReplyMessage{});
-  all["consent"] = known(ConsentRequest{"dora",
-                                        "00",
-                                        3,
-                                        digest(7),
-                                        {{"x",
-                                          {digest(8), digest(9)},
-                                          "bob",
-                                          digest(8),
-                                          "out",
-                                          kNoOp,
-                                          "",
-                                          {},
-                                          {digest(10), digest(11), {{digest(12), digest(13)}}}},
-                                         {"y",
-                                          {},
-                                          "",
-                                          digest(8),
-                                          "in",
-                                          5,
-                                          "replicated3",
-                                          {"alice", "bob", "carol"},
-                                          {digest(10), digest(11), {}, false}}}});
+  all["consent"] = known(consent_request());
   all["consent reply"] = known(ConsentReply{{1, 0}, {"", "why"}});
   all["nothing"] = known(Nothing{});
   return all;

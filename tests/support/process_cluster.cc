@@ -170,7 +170,8 @@ void ProcessCluster::write_config(const std::string& party) const {
             "\", \"key_file\": " + in_quotes(party + ".key") + ", \"parties\": {" + peers +
             "}, \"drivers\": {\"dora\": " + in_quotes(keys_.at("dora")) +
             ", \"mallory\": " + in_quotes(keys_.at("mallory")) + "}, \"datasets\": {" + datasets +
-            "}, \"grants\": " + config.grants + ", \"state_dir\": " + in_quotes("state-" + party) +
+            "}, \"grants\": " + config.grants + ", \"rules\": " + config.rules +
+            ", \"state_dir\": " + in_quotes("state-" + party) +
             ", \"ready_file\": " + in_quotes(party + ".ready") + extra + "}\n");
 }
 

@@ -20,6 +20,7 @@ struct ProcessParty {
   std::map<std::string, std::string> csv;          // dataset name -> CSV text
   std::map<std::string, std::string> ranges = {};  // of datasets, by name
   std::string grants = "[]";
+  std::string rules = "[]";
   // Where the other parties look for it; a proxy may listen there at the same ports.
   std::string peer_host = "127.0.0.1";
   int max_files = 0;  // descriptors the worker may have open; 0: as many as this process

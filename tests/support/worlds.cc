@@ -41,6 +41,7 @@ std::unique_ptr<World> process_world(Parties parties) {
   for (const auto& [name, party] : parties) {
     ProcessParty& process = processes[name];
     process.grants = grants_json(party.grants);
+    process.rules = rules_json(party.rules);
     for (const auto& [dataset, ranges] : party.ranges) {
       std::string& json = process.ranges[dataset];
       for (const auto& [column, range] : ranges) {

@@ -18,7 +18,7 @@ std::string refusal(const std::vector<Grant>& grants, const std::string& party,
                     const ReleaseQuestion& question, Time now) {
   Policy policy;
   policy.grants = grants;
-  return decide(policy, party, question, now, {[](const Grant&) { return true; }, {}}).refused;
+  return decide(policy, party, question, now, {[](const Grant&) { return true; }, {}, {}}).refused;
 }
 
 bool allowed(const std::vector<Grant>& grants, const ReleaseQuestion& question, Time now = kNow) {

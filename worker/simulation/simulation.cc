@@ -26,6 +26,7 @@ struct Simulation::State {
   Policy policy_of(const SimulatedParty& config) const {
     Policy policy;
     policy.grants = config.grants;
+    policy.rules = config.rules;
     policy.approvals = config.approvals;
     policy.index();
     for (const std::string& driver : drivers) policy.drivers[driver] = "";

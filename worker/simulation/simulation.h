@@ -28,6 +28,7 @@ struct SimulatedParty {
   std::map<std::string, Value> datasets;
   std::map<std::string, Ranges> ranges = {};  // of datasets, by name
   std::vector<Grant> grants;
+  std::vector<Rule> rules = {};
   std::vector<Approval> approvals = {};  // taken as they are: no signature is asked for
   std::int64_t memory_quota_bytes = 0;   // 0: none
   std::int64_t hidden_quota_bytes = 0;
