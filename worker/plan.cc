@@ -62,6 +62,14 @@ void refuse_load_of_save(const std::vector<Op>& ops, const std::vector<External>
   }
 }
 
+bool is_steered(const std::vector<Op>& ops) {
+  return std::ranges::any_of(ops, [](const Op& op) {
+    return op.name == "cond" || op.name == "while" ||
+           std::ranges::any_of(op.regions,
+                               [](const Region& region) { return is_steered(region.ops); });
+  });
+}
+
 }  // namespace
 
 bool Plan::uses(const SecureDevice& device) const {
@@ -127,6 +135,7 @@ std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& dri
     plan->result_bytes -= found->second;
   }
   plan->quick = is_quick(*plan);
+  plan->steered = is_steered(plan->graph.ops);
   std::vector<ValueId> results;
   for (const GraphOutput& output : plan->graph.outputs) results.push_back(output.value);
   note_last_uses(plan->graph.ops, results, plan->verified.body, *plan);

@@ -29,6 +29,8 @@ struct Plan {
   bool takes_part = false;
   // Needs nobody else, no loops, and little memory: may run where it would hold up others.
   bool quick = false;
+  // Has branches or loops that values steer: what is sent tells which way they went.
+  bool steered = false;
 
   // Whether a value of the program is on the device.
   bool uses(const SecureDevice& device) const;

@@ -116,7 +116,7 @@ class WorkerSession {
   void note_failed(const Header& header, std::string_view request, const Error& error);
   // From here on cancel() finds the task. Errors: kCancelled when it has come before.
   void begin_run(const Header& header, std::uint64_t task);
-  void note_uses(const Task& task, RunReply& reply);
+  void note_uses(const Plan& plan, const Task& task, RunReply& reply);
   std::string put(const Header& header, std::string_view metadata);
   std::string store_put(const Header& header, const PutRequest& request);
   Slice receive_put(const Header& header, std::int64_t bytes);

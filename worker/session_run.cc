@@ -151,7 +151,7 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
     running_task_ = 0;
     ++parts_.counters.runs;
     if (parts_.audit != nullptr) parts_.audit->note_run(driver_, hex_, plan.digest, request.task);
-    note_uses(task, reply);
+    note_uses(plan, task, reply);
     return encode(reply);
   } catch (const Error& error) {
     const Error told = of_run(error);
@@ -166,9 +166,10 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
   }
 }
 
-void WorkerSession::note_uses(const Task& task, RunReply& reply) {
+void WorkerSession::note_uses(const Plan& plan, const Task& task, RunReply& reply) {
   reply.mpc = task.mpc_uses();
   for (const MpcUse& use : reply.mpc) {
+    if (plan.steered) break;  // who may ask for the counters may not know which way it went
     parts_.counters.mpc_rounds += static_cast<std::int64_t>(use.rounds);
     parts_.counters.mpc_bytes += static_cast<std::int64_t>(use.bytes);
   }

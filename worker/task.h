@@ -98,7 +98,8 @@ class Task {
   std::vector<TaskOutput> collect(const Flow& flow, const Values& values);
 
   Lane& lane(const std::string& peer);
-  // `counted`: bytes for `stats`, which must not depend on the data; kAll: head and body.
+  // `counted`: bytes for `stats`, which must not depend on the data; kAll: head and body. Of a
+  // steered program nothing is: other drivers may ask, who may not know which way it went.
   static constexpr std::int64_t kAll = -1;
   void send(const std::string& peer, const Tag& tag, Slice head, std::vector<Slice> body,
             std::int64_t counted = kAll);

@@ -17,7 +17,9 @@ Lane& Task::lane(const std::string& peer) {
 
 void Task::send(const std::string& peer, const Tag& tag, Slice head, std::vector<Slice> body,
                 std::int64_t counted) {
-  if (counted == kAll) {
+  if (plan_.steered) {
+    counted = 0;
+  } else if (counted == kAll) {
     counted = head.size;
     for (const Slice& part : body) counted += part.size;
   }
@@ -35,8 +37,8 @@ Message Task::recv(const std::string& peer, const Tag& tag, std::int64_t max_bod
   const WaitBoard::Pin pin(parts_.waits, wait);
   try {
     Message message = lane(peer).recv(tag, max_body, info_.deadline);
-    parts_.traffic.received(peer,
-                            counted == kAll ? message.head.size + message.body.size : counted);
+    if (counted == kAll) counted = message.head.size + message.body.size;
+    parts_.traffic.received(peer, plan_.steered ? 0 : counted);
     return message;
   } catch (const Error& error) {
     // The peer's session is over, not this one, which its driver would take it for.

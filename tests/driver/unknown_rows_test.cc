@@ -269,3 +269,30 @@ TEST_CASE("Unknown rows: a run told whether rows had room at the party that they
     CHECK(stat(session, "bob", "failed_runs") == 0);
   }
 }
+
+TEST_CASE("Steered programs: the counters told another driver how often a loop went round") {
+  const auto counted = [](std::int64_t turns) {
+    Parties parties;
+    parties["alice"].datasets.emplace(
+        "turns", Table{{{"n", Tensor::of<std::int64_t>({1}, std::vector{turns})}}, 1});
+    parties["alice"].grants = {{.source = "turns", .to = "dora"}, {.source = "turns", .to = "bob"}};
+    parties["bob"] = {};
+    const auto world = simulated_world(std::move(parties));
+    Session dora = world->connect();
+    Program program("turns");
+    const Array first =
+        sum(program.dataset({"turns", parse_type("table[1]{n:i64} @alice")}).column("n"));
+    const Array one = program.constant("alice", Tensor::scalar<std::int64_t>(1));
+    const Array none = program.constant("bob", Tensor::scalar<std::int64_t>(0));
+    program.output("out", while_loop(
+                              9, {first, none}, [](const Arrays& s) { return s[0] > 0; },
+                              [&](const Arrays& s) {
+                                return Arrays{s[0] - 1, s[1] + one.to("bob")};
+                              })[1]);
+    const Refs refs = dora.run(program);
+    CHECK(dora.fetch(refs["out"]).tensor().as<std::int64_t>()[0] == turns);
+    Session mallory = world->connect("mallory");
+    return stat(mallory, "alice", "data_bytes_to/bob");
+  };
+  CHECK(counted(2) == counted(7));
+}
