@@ -237,6 +237,18 @@ Lines narrow_range(Trial& trial, const DatasetInfo& data) {
   return lines;
 }
 
+// dora was granted to see branches and turns of a program. mallory looks at the counters.
+Lines turns_of_another(Trial& trial, const DatasetInfo& data) {
+  Session& mallory = trial.session("mallory");
+  Session& dora = trial.session();
+  const auto before = counters(mallory);
+  const Refs refs = dora.run(granted_turns(data.name));
+  dora.wait(kPatience);
+  Lines lines;
+  add_counted(lines, before, counters(mallory));
+  return lines;
+}
+
 // Everything that a lineage of so small a table could be made of, when it were made of its cells.
 Lines guessed_lineage(Trial& trial, const DatasetInfo& data) {
   Session& session = trial.session();
@@ -337,6 +349,10 @@ Attempts channels() {
   all.push_back({"fills the memory of bob, who may see the rows", false, {}, full_memory_of_bob});
   all.push_back({"fills the disk quota with rows behind a filter", false, {}, full_disk});
   all.push_back({"takes a range for granted that some cells are beyond", false, {}, narrow_range});
+  all.push_back({"reads branches and turns of another driver's program off the counters",
+                 false,
+                 {},
+                 turns_of_another});
   all.push_back({"guesses the cells of a small table from lineages", false, {}, guessed_lineage});
   return all;
 }

@@ -51,6 +51,9 @@ std::string careful_grants() {
   for (const char* side : {"side0", "side1"}) {
     grants.push_back(grant(side, kShare));
     grants.push_back(grant(side, to("bob")));
+    // Who sees the turns: bob and carol take part.
+    const std::string turns = R"(, "programs": [")" + granted_turns(side)->digest.hex() + "\"]";
+    for (const char* who : {"dora", "carol"}) grants.push_back(grant(side, to(who) + turns));
   }
   for (const std::string& once : kOnce) {
     grants.push_back(grant(once, to("dora") + R"(, "times": 1)"));
@@ -129,6 +132,24 @@ PreparedPtr granted_product() {
   const Device abc = program.device("abc", kAbc);
   const Array product = rows_of(program, "secure").to(abc) * rows_of(program, "x", "bob").to(abc);
   program.output("joint", sum(product).reveal("carol", "result"));
+  return prepare(program);
+}
+
+PreparedPtr granted_turns(const std::string& side) {
+  Program program("turns");
+  const Array first = minimum(sum(rows_of(program, side).slice({0}, {1})), 5);
+  const Array one = program.constant("alice", Tensor::scalar<std::int64_t>(1));
+  const Array none = program.constant("bob", Tensor::scalar<std::int64_t>(0));
+  const Arrays last = while_loop(
+      9, {first, none}, [](const Arrays& state) { return state[0] > 0; },
+      [&](const Arrays& state) {
+        return Arrays{state[0] - 1, state[1] + one.to("bob")};
+      });
+  const auto then = [&] {
+    const Device abc = program.device("abc", kAbc);
+    return Arrays{last[1] + sum((one * 3).to(abc)).reveal("bob")};
+  };
+  program.output("out", cond(first > 3, then, [&] { return Arrays{last[1]}; })[0]);
   return prepare(program);
 }
 

@@ -28,7 +28,8 @@ inline constexpr std::chrono::seconds kPatience{20};
 //   pay       its sum to dora, by one program
 //   board     to bob
 //   secure    to be shared on abc; the sum of its product with bob's x to carol and dora
-//   side0/1   to be shared on abc, and to bob; they differ in their cells only
+//   side0/1   to be shared on abc, to bob, and to dora and carol by one program of branches and
+//             turns; they differ in their cells only
 //   expired   was granted to dora
 //   once_*    to dora, once
 //   bound, other   by approvals only
@@ -86,5 +87,7 @@ class World {
 // The programs that alice's narrow grants name.
 PreparedPtr granted_sum();
 PreparedPtr granted_product();
+// bob takes part in as many turns as the first cell of one of alice's sides says, or five.
+PreparedPtr granted_turns(const std::string& side);
 
 }  // namespace curia
