@@ -338,7 +338,7 @@ TEST_CASE("Policy: it may stand in a file of its own, and only there") {
   replace_file(cluster.folder() + "/alice-policy.json", policy.dump());
   replace_file(cluster.config_file("alice"), config.dump());
   CHECK_THROWS_WITH_AS(cluster.start("alice"), doctest::Contains("drivers"), Error);
-  for (const char* field : {"drivers", "grants"}) config.erase(field);
+  for (const char* field : {"drivers", "grants", "rules"}) config.erase(field);
   replace_file(cluster.config_file("alice"), config.dump());
   cluster.start("alice");
   Session session = cluster.connect();
