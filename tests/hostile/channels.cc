@@ -55,6 +55,17 @@ std::map<std::string, std::int64_t> counters(Session& session) {
   return all;
 }
 
+// The same once all that earlier sessions held has gone.
+std::map<std::string, std::int64_t> counters_at_rest(Session& session) {
+  std::map<std::string, std::int64_t> all;
+  const bool rests = World::eventually([&] {
+    all = counters(session);
+    return all["alice.objects"] == 0 && all["bob.objects"] == 0 && all["carol.objects"] == 0;
+  });
+  Trial::must(rests, "objects of earlier sessions go");
+  return all;
+}
+
 void add_counted(Lines& lines, const std::map<std::string, std::int64_t>& before,
                  const std::map<std::string, std::int64_t>& after) {
   for (const auto& [name, value] : after) {
@@ -82,7 +93,7 @@ Attempt sees(const std::string& name, const Write& write) {
   attempt.observe = [write](Trial& trial, const DatasetInfo& data) {
     Session& session = trial.session();
     Session& mallory = trial.session("mallory");
-    const auto before = counters(mallory);
+    const auto before = counters_at_rest(mallory);
     Lines lines;
     Program program("channel");
     program.output("out", write(program, data));
@@ -130,7 +141,7 @@ Attempt saves(const std::string& name, const Write& write) {
   attempt.observe = [write](Trial& trial, const DatasetInfo& data) {
     Session& session = trial.session();
     Session& mallory = trial.session("mallory");
-    const auto before = counters(mallory);
+    const auto before = counters_at_rest(mallory);
     const Uri uri = Uri::parse("fs:///side-" + session.id());
     Program keep("keep");
     const Array value = write(keep, data);
@@ -170,7 +181,7 @@ Array many(Program& program, const DatasetInfo& data) {
 // Fills the memory that results of unknown size have, and looks what still fits.
 Lines full_memory(Trial& trial, const DatasetInfo& data) {
   Session& session = trial.session();
-  const auto before = counters(session);
+  const auto before = counters_at_rest(session);
   Lines lines;
   std::vector<Ref> kept;
   for (int i = 0; i < kTimes; ++i) {
@@ -189,7 +200,7 @@ Lines full_memory(Trial& trial, const DatasetInfo& data) {
 // Fills bob's, who may see the rows, so that the driver learns how many they are.
 Lines full_memory_of_bob(Trial& trial, const DatasetInfo& data) {
   Session& session = trial.session();
-  const auto before = counters(session);
+  const auto before = counters_at_rest(session);
   Lines lines;
   std::vector<Ref> kept;
   for (int i = 0; i < kTimes; ++i) {
@@ -241,7 +252,7 @@ Lines narrow_range(Trial& trial, const DatasetInfo& data) {
 Lines turns_of_another(Trial& trial, const DatasetInfo& data) {
   Session& mallory = trial.session("mallory");
   Session& dora = trial.session();
-  const auto before = counters(mallory);
+  const auto before = counters_at_rest(mallory);
   const Refs refs = dora.run(granted_turns(data.name));
   dora.wait(kPatience);
   Lines lines;
