@@ -44,6 +44,9 @@ void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest
 // What the answer would be now. Nothing is counted or journalled.
 ConsentReply foresee_consent(const Parts& parts, const ConsentRequest& request);
 
+// Reasons come from other workers and end in logs, in lines of their own.
+std::string one_line(std::string text);
+
 // Counts again what a record of the log says was used. Errors: kInvalid for a malformed record.
 void replay_consent(const AuditRecord& record, Parts& parts);
 

@@ -215,8 +215,7 @@ TEST_CASE("Rules: what is foreseen of several releases is what they would cost t
   Ruling alice(disk);
   CHECK(alice.foreseen({item(cost(1, 0.6))}) == "");
   CHECK(alice.foreseen({item(cost(1, 0.6)), item(cost(1, 0.6))}) == "");
-  CHECK(contains(alice.foreseen({item(cost(1, 0.6)), item(cost(2, 0.6))}),
-                 "has epsilon 0.4 left"));
+  CHECK(contains(alice.foreseen({item(cost(1, 0.6)), item(cost(2, 0.6))}), "has epsilon 0.4 left"));
   CHECK(alice.spent() == 0);
   CHECK(count(*disk, AuditKind::kConsent) == 0);
   CHECK(alice.give({item(cost(1, 0.6))}) == "");
