@@ -129,10 +129,11 @@ struct Decided {
   }
 };
 
+constexpr int kNamed = 3;  // of what is denied, beside the first
+
 // What is denied in one request is one record: the first item as a whole, a few more by name, and
 // the number of the others. What is given has a record each.
 std::vector<AuditRecord> joined(std::vector<AuditRecord> records) {
-  constexpr int kNamed = 3;
   std::vector<AuditRecord> kept;
   std::optional<AuditRecord> denied;
   int more = 0;
