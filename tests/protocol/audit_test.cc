@@ -5,17 +5,12 @@
 
 #include "protocol/audit_verify.h"
 #include "protocol/error.h"
+#include "tests/support/digests.h"
 #include "tests/support/errors.h"
 
 using namespace curia;
 
 namespace {
-
-Digest filled(std::uint8_t byte) {
-  Digest digest;
-  digest.bytes.fill(byte);
-  return digest;
-}
 
 const SigningKey kKey(filled(7));
 

@@ -5,20 +5,15 @@
 #include <algorithm>
 
 #include "protocol/codec.h"
+#include "tests/support/digests.h"
 
 using namespace curia;
 
 namespace {
 
-Digest digest(std::uint8_t byte) {
-  Digest digest;
-  digest.bytes.fill(byte);
-  return digest;
-}
-
-const Digest kProgram = digest(1);
-const Digest kOther = digest(2);
-const Lineage kRows = dataset_lineage("alice", "x", digest(3));
+const Digest kProgram = filled(1);
+const Digest kOther = filled(2);
+const Lineage kRows = dataset_lineage("alice", "x", filled(3));
 
 Lineage decoded(const std::string& bytes) {
   Lineage lineage;
@@ -49,7 +44,7 @@ TEST_CASE("Lineage: program, place and inputs each make another value, and nothi
       RunLineage(kOther, {kRows}, nullptr).output(0),
       RunLineage(kProgram, {}, nullptr).output(0),
       RunLineage(kProgram, {kRows, kRows}, nullptr).output(0),
-      RunLineage(kProgram, {dataset_lineage("alice", "x", digest(4))}, nullptr).output(0)};
+      RunLineage(kProgram, {dataset_lineage("alice", "x", filled(4))}, nullptr).output(0)};
   for (const Lineage& other : others) {
     CHECK(other.id != out.id);
     CHECK(other.pattern != out.pattern);
@@ -69,8 +64,8 @@ TEST_CASE("Lineage: a dataset, a put and a result with one id are three values")
 }
 
 TEST_CASE("Lineage: two runs of a random program differ, their pattern does not") {
-  const Digest first = digest(5);
-  const Digest second = digest(6);
+  const Digest first = filled(5);
+  const Digest second = filled(6);
   const Lineage a = RunLineage(kProgram, {kRows}, &first).output(0);
   const Lineage b = RunLineage(kProgram, {kRows}, &second).output(0);
   CHECK(a.id != b.id);
@@ -107,15 +102,15 @@ TEST_CASE("Lineage: more instances than are kept leave it unbound, not wrong") {
 }
 
 TEST_CASE("Lineage: a commitment binds salt and content") {
-  const Digest put = put_commitment(digest(1), digest(2));
-  CHECK(put == put_commitment(digest(1), digest(2)));
-  CHECK(put != put_commitment(digest(1), digest(3)));
-  CHECK(put != put_commitment(digest(3), digest(2)));
-  CHECK(put != put_commitment(digest(2), digest(1)));
+  const Digest put = put_commitment(filled(1), filled(2));
+  CHECK(put == put_commitment(filled(1), filled(2)));
+  CHECK(put != put_commitment(filled(1), filled(3)));
+  CHECK(put != put_commitment(filled(3), filled(2)));
+  CHECK(put != put_commitment(filled(2), filled(1)));
 }
 
 TEST_CASE("Lineage: comes back from its bytes, and no other bytes are one") {
-  const Digest instances[] = {digest(5), digest(6)};
+  const Digest instances[] = {filled(5), filled(6)};
   Lineage value = RunLineage(kProgram, {kRows}, &instances[0]).output(0);
   value = RunLineage(kOther, {value}, &instances[1]).output(0);
   const std::string bytes = encoded(value);

@@ -10,16 +10,11 @@
 
 #include "protocol/label.h"
 #include "protocol/uri.h"
+#include "tests/support/digests.h"
 
 using namespace curia;
 
 namespace {
-
-Digest digest(std::uint8_t fill) {
-  Digest made;
-  made.bytes.fill(fill);
-  return made;
-}
 
 const std::string kUri = "mem://00112233445566778899aabbccddeeff";
 const Type kType = parse_type("f64[2,3] @alice");
@@ -40,24 +35,24 @@ Known known(const M& example) {
 }
 
 ConsentRequest consent_request() {
-  ConsentRequest request{"dora", "00", 3, digest(7), {}};
+  ConsentRequest request{"dora", "00", 3, filled(7), {}};
   request.items.resize(2);
   ConsentItem& plain = request.items[0];
   plain.source = "x";
-  plain.programs = {digest(8), digest(9)};
+  plain.programs = {filled(8), filled(9)};
   plain.recipient = "bob";
-  plain.program = digest(8);
+  plain.program = filled(8);
   plain.release = "out";
-  plain.lineage = {digest(10), digest(11), {{digest(12), digest(13)}}};
+  plain.lineage = {filled(10), filled(11), {{filled(12), filled(13)}}};
   ConsentItem& share = request.items[1];
   share.source = "y";
-  share.program = digest(8);
+  share.program = filled(8);
   share.release = "in";
   share.op = 5;
   share.protocol = "replicated3";
   share.members = {"alice", "bob", "carol"};
-  share.lineage = {digest(10), digest(11), {}, false};
-  share.charges = {{digest(14), {0.5, 1e-6}}, {digest(15), {1, 0}}};
+  share.lineage = {filled(10), filled(11), {}, false};
+  share.charges = {{filled(14), {0.5, 1e-6}}, {filled(15), {1, 0}}};
   return request;
 }
 
@@ -69,17 +64,17 @@ std::map<std::string, Known> messages() {
   all["open"] = known(OpenRequest{1, 30000, 6});
   all["open reply"] = known(OpenReply{2, 3, 4, 5});
   all["heartbeat reply"] = known(HeartbeatReply{8});
-  all["prepare"] = known(PrepareRequest{digest(1), "graph", "sites"});
-  all["run"] = known(RunRequest{3, digest(2), 100, {kUri}, {kUri, kUri}});
-  all["run reply"] = known(RunReply{{{0, digest(3)}, {2, digest(4)}}, {{5, 1, 9, 4096}}});
+  all["prepare"] = known(PrepareRequest{filled(1), "graph", "sites"});
+  all["run"] = known(RunRequest{3, filled(2), 100, {kUri}, {kUri, kUri}});
+  all["run reply"] = known(RunReply{{{0, filled(3)}, {2, filled(4)}}, {{5, 1, 9, 4096}}});
   all["cancel"] = known(CancelRequest{3});
-  all["put"] = known(PutRequest{kUri, kType, "head", "body", 48, false, digest(6)});
-  all["put reply"] = known(PutReply{digest(5)});
+  all["put"] = known(PutRequest{kUri, kType, "head", "body", 48, false, filled(6)});
+  all["put reply"] = known(PutReply{filled(5)});
   all["fetch"] = known(FetchRequest{kUri, 10});
   all["fetch reply"] = known(FetchReply{"head", "", 1 << 20, true});
   all["describe"] = known(DescribeRequest{kUri, "iris", 11});
   all["describe reply"] = known(DescribeReply{
-      kType, "{alice/x}", digest(6), "failed", "ab", "out", 48, {{"age", {0, 120}}}, wire_error()});
+      kType, "{alice/x}", filled(6), "failed", "ab", "out", 48, {{"age", {0, 120}}}, wire_error()});
   all["list"] = known(ListRequest{true, "iris"});
   all["list reply"] = known(
       ListReply{{{"iris", kType, "{alice/iris}", {{"", {-1.5, 2}}, {"age", {0, 120}}}}}, true});
@@ -96,8 +91,8 @@ std::map<std::string, Known> messages() {
                         {"carol"}});
   all["grants"] = known(GrantsRequest{7});
   all["grants reply"] = known(GrantsReply{
-      {{"x", "dora", {}, "", {digest(8)}, {"out"}, "2027-01-31T00:00:00Z", 3, 1},
-       {"y", "", {"alice", "bob", "carol"}, "replicated3", {}, {}, "", 0, 0, digest(9), "shares"},
+      {{"x", "dora", {}, "", {filled(8)}, {"out"}, "2027-01-31T00:00:00Z", 3, 1},
+       {"y", "", {"alice", "bob", "carol"}, "replicated3", {}, {}, "", 0, 0, filled(9), "shares"},
        {"z", "bob", {}, "", {}, {}, "", 0, 0, {}, "", 1.5, 1e-6, 0.5, 1e-7}},
       true});
   all["dial"] = known(DialRequestMessage{});

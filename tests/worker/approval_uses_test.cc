@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "tests/support/digests.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/worker/audit_rig.h"
 #include "worker/approvals.h"
@@ -14,15 +15,9 @@ using namespace curia;
 
 namespace {
 
-Digest digest(std::uint8_t byte) {
-  Digest digest;
-  digest.bytes.fill(byte);
-  return digest;
-}
-
 ApprovalUse use(std::uint8_t release, const std::string& session = "s1",
                 std::map<Digest, Digest> draws = {}, const std::string& asker = "alice") {
-  return {digest(1), digest(release), asker, "x", session, std::move(draws)};
+  return {filled(1), filled(release), asker, "x", session, std::move(draws)};
 }
 
 bool take(ApprovalUses& uses, ApprovalUse wanted, std::uint32_t item, std::int64_t most = 1) {
@@ -30,7 +25,7 @@ bool take(ApprovalUses& uses, ApprovalUse wanted, std::uint32_t item, std::int64
 }
 
 const Lineage kSum =
-    RunLineage(digest(7), {dataset_lineage("alice", "x", digest(8))}, nullptr).output(0);
+    RunLineage(filled(7), {dataset_lineage("alice", "x", filled(8))}, nullptr).output(0);
 
 Approval approval_of_sum(const SigningKey& key, std::int64_t times = 1) {
   Approval approval;
@@ -81,10 +76,10 @@ TEST_CASE("Approval uses: an execution has each release once, and several askers
   of_y.source = "y";  // which the same value derives from
   CHECK(take(uses, of_y, 0));
   CHECK_FALSE(take(uses, of_y, 0));
-  CHECK(uses.used(digest(1)) == 1);
+  CHECK(uses.used(filled(1)) == 1);
   // Another execution where there is one.
   CHECK(take(uses, use(3), 0, 2));
-  CHECK(uses.used(digest(1)) == 2);
+  CHECK(uses.used(filled(1)) == 2);
   CHECK_FALSE(take(uses, use(4), 0, 2));
   CHECK(take(uses, use(4), 1, 2));
 }
@@ -99,11 +94,11 @@ TEST_CASE("Approval uses: an execution belongs to one session") {
 
 TEST_CASE("Approval uses: a variable is bound to one instance in an execution") {
   ApprovalUses uses;
-  const std::map<Digest, Digest> first = {{digest(10), digest(11)}};
-  const std::map<Digest, Digest> second = {{digest(10), digest(12)}};
+  const std::map<Digest, Digest> first = {{filled(10), filled(11)}};
+  const std::map<Digest, Digest> second = {{filled(10), filled(12)}};
   CHECK(take(uses, use(1, "s1", first), 0));
   CHECK_FALSE(take(uses, use(2, "s1", second), 1));
-  CHECK(take(uses, use(2, "s1", {{digest(20), digest(12)}}), 2));
+  CHECK(take(uses, use(2, "s1", {{filled(20), filled(12)}}), 2));
   CHECK(take(uses, use(2, "s1", first), 1));
 }
 
@@ -122,17 +117,17 @@ TEST_CASE("Approval uses: equal releases are taken one after the other") {
 
 TEST_CASE("Approval uses: what was undone is left, and takes its bindings along") {
   ApprovalUses uses;
-  ApprovalUse taken = use(1, "s1", {{digest(10), digest(11)}});
+  ApprovalUse taken = use(1, "s1", {{filled(10), filled(11)}});
   CHECK(uses.reserve(taken, {0}, 1));
   uses.undo(taken);
-  CHECK(uses.used(digest(1)) == 0);
-  CHECK(take(uses, use(2, "s2", {{digest(10), digest(12)}}), 0));
+  CHECK(uses.used(filled(1)) == 0);
+  CHECK(take(uses, use(2, "s2", {{filled(10), filled(12)}}), 0));
   uses.undo(use(9));  // never taken
-  CHECK(uses.used(digest(1)) == 1);
+  CHECK(uses.used(filled(1)) == 1);
 }
 
 TEST_CASE("Approval uses: come back from the records of consents, and malformed ones are none") {
-  ApprovalUse taken = use(1, "00ff", {{digest(10), digest(11)}, {digest(12), digest(13)}}, "bob");
+  ApprovalUse taken = use(1, "00ff", {{filled(10), filled(11)}, {filled(12), filled(13)}}, "bob");
   taken.item = 4;
   taken.execution = 2;
   AuditRecord record;
@@ -162,7 +157,7 @@ TEST_CASE("Approval: covers its value once, for its driver and recipient, and sa
   auto disk = std::make_shared<TestDisk>();
   Approving alice(disk);
   ConsentRequest other = question(1);
-  other.items[0].lineage.pattern = digest(99);
+  other.items[0].lineage.pattern = filled(99);
   CHECK(contains(alice.asked(other), "alice has no grant of alice/x to dora"));
   other = question(1);
   other.items[0].recipient = "bob";
@@ -191,8 +186,8 @@ TEST_CASE("Approval: covers its value once, for its driver and recipient, and sa
 TEST_CASE("Approval: the programs on the way do not matter, its lineage says it all") {
   Approving alice(std::make_shared<TestDisk>());
   ConsentRequest request = question(1);
-  request.items[0].programs = {digest(50), digest(51)};
-  request.items[0].program = digest(52);
+  request.items[0].programs = {filled(50), filled(51)};
+  request.items[0].program = filled(52);
   CHECK(alice.asked(request).empty());
 }
 

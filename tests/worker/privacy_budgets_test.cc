@@ -3,20 +3,15 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/digests.h"
 #include "tests/worker/audit_rig.h"
 
 using namespace curia;
 
 namespace {
 
-Digest digest(std::uint8_t byte) {
-  Digest digest;
-  digest.bytes.fill(byte);
-  return digest;
-}
-
 Charges cost(std::uint8_t id, double epsilon, double delta = 0) {
-  return {{digest(id), {epsilon, delta}}};
+  return {{filled(id), {epsilon, delta}}};
 }
 
 ConsentItem item(Charges charges, const std::string& to = "dora", const std::string& source = "x") {
@@ -232,11 +227,11 @@ TEST_CASE("Rules: the log says who was charged what, and under which rule") {
     CHECK(record.field("answer") == "given");
     CHECK(record.field("rule") == "x");
     CHECK(record.field("charged") == "bob");
-    CHECK(record.field("charge") == digest(7).hex() + " 0.5 1e-07");
+    CHECK(record.field("charge") == filled(7).hex() + " 0.5 1e-07");
     found = true;
     AuditRecord broken = record;
     for (AuditField& field : broken.fields) {
-      if (field.name == "charge") field.value = digest(7).hex() + " much";
+      if (field.name == "charge") field.value = filled(7).hex() + " much";
     }
     CHECK_THROWS_AS(BudgetUse::read(broken), Error);
   }

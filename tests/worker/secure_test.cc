@@ -6,6 +6,7 @@
 #include <set>
 
 #include "protocol/op_table.h"
+#include "tests/support/digests.h"
 #include "worker/member.h"
 #include "worker/policy.h"
 #include "worker/preflight.h"
@@ -16,12 +17,6 @@ using namespace curia;
 namespace {
 
 const SecureDevice kAbc = {"abc", "replicated3", {"alice", "bob", "carol"}};
-
-Digest filled(std::uint8_t byte) {
-  Digest digest;
-  digest.bytes.fill(byte);
-  return digest;
-}
 
 SeedTask seed_task() { return {"dora", "00ff", 7, filled(1), filled(2), {filled(3), filled(4)}}; }
 
