@@ -29,16 +29,26 @@ void find_leak(Rules rules) {
   CHECK_MESSAGE(!found.leak->broken, found.leak->text);
 }
 
-// Releases of one kind are not asked for.
-struct WithoutReleases : WatchedRules {
-  explicit WithoutReleases(ReleasePoint::Kind of) : kind(of) {}
-  WithoutReleases(const WithoutReleases& other) : kind(other.kind) {}
+// What the real rules find, but for a change.
+struct ChangedFlow : WatchedRules {
   Flow flow(const Graph& graph, const Verified& verified, const Digest& program,
             const std::string& driver, const std::vector<LabelPtr>& labels,
             const Digest& run) const override {
     Flow flow = analyze_flow(graph, verified, program, driver, labels, run);
-    std::erase_if(flow.releases, [&](const ReleasePoint& point) { return point.kind == kind; });
+    change(flow, graph, verified, program, labels);
     return flow;
+  }
+  virtual void change(Flow& flow, const Graph& graph, const Verified& verified,
+                      const Digest& program, const std::vector<LabelPtr>& labels) const = 0;
+};
+
+// Releases of one kind are not asked for.
+struct WithoutReleases : ChangedFlow {
+  explicit WithoutReleases(ReleasePoint::Kind of) : kind(of) {}
+  WithoutReleases(const WithoutReleases& other) : kind(other.kind) {}
+  void change(Flow& flow, const Graph&, const Verified&, const Digest&,
+              const std::vector<LabelPtr>&) const override {
+    std::erase_if(flow.releases, [&](const ReleasePoint& point) { return point.kind == kind; });
   }
   const ReleasePoint::Kind kind;
 };
@@ -54,13 +64,11 @@ struct WithoutLabel : WatchedRules {
 };
 
 // Labels as far as a weaker rule R1 would know them.
-struct WithoutInfluence : WatchedRules {
+struct WithoutInfluence : ChangedFlow {
   explicit WithoutInfluence(Influences::Without of) : without(of) {}
   WithoutInfluence(const WithoutInfluence& other) : without(other.without) {}
-  Flow flow(const Graph& graph, const Verified& verified, const Digest& program,
-            const std::string& driver, const std::vector<LabelPtr>& labels,
-            const Digest& run) const override {
-    Flow flow = analyze_flow(graph, verified, program, driver, labels, run);
+  void change(Flow& flow, const Graph& graph, const Verified& verified, const Digest& program,
+              const std::vector<LabelPtr>& labels) const override {
     const Influences weak(graph, verified, without);
     const auto label_of = [&](const std::set<std::size_t>& sources) {
       auto label = std::make_shared<Label>();
@@ -78,7 +86,6 @@ struct WithoutInfluence : WatchedRules {
       if (name == "save") saved.merge(weak.of_save(op));
     }
     for (LabelPtr& label : flow.saves) label = label_of(saved);
-    return flow;
   }
   const Influences::Without without;
 };
