@@ -68,11 +68,7 @@ Learnt mixed_sessions(Trial& trial) {
 Learnt intermediate(Trial& trial) {
   approve(trial.world(), Script{});
   Session& session = trial.session();
-  const Script script;
-  const Ref put = session.put("alice", Tensor::scalar<std::int64_t>(1), {.salt = script.salt});
-  Program first("scale");
-  first.output("scaled", rows_of(first, script.dataset) * first.input(put));
-  const Value value = session.fetch(session.run(first)["scaled"], kPatience);
+  const Value value = session.fetch(Script{}.scale(session), kPatience);
   const auto found = value.tensor().as<std::int64_t>();
   return {{found.begin(), found.end()}, kCanaries};
 }
@@ -132,13 +128,9 @@ Learnt lying_snapshot(Trial& trial) {
 Learnt lying_program(Trial& trial) {
   approve(trial.world(), Script{});
   Session& session = trial.session();
-  const Script script;
-  const Ref put = session.put("alice", Tensor::scalar<std::int64_t>(1), {.salt = script.salt});
-  Program first("scale");
-  first.output("scaled", rows_of(first, script.dataset) * first.input(put));
-  const Refs scaled = session.run(first);
+  const Ref scaled = Script{}.scale(session);
   Program second("total");
-  second.output("total", sum(second.input(scaled["scaled"]).slice({0}, {1})).to("bob"));
+  second.output("total", sum(second.input(scaled).slice({0}, {1})).to("bob"));
   return {{session.fetch(session.run(second)["total"], kPatience).tensor().as<std::int64_t>()[0]},
           {kCanaries[0]}};
 }

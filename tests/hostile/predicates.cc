@@ -55,13 +55,13 @@ Learnt named_files(Trial& trial) {
   return {{1}, {1}};
 }
 
-// Counts down from the first cell's lowest digit; the turns show in what the op took.
-Learnt turns(Trial& trial) {
+// Counts the first cell's lowest digit down, in a loop that runs at `party` with its test at alice.
+Learnt count_down(Trial& trial, const std::string& name, const std::string& party) {
   Session& session = trial.session();
-  Program program("turns");
+  Program program(name);
   const Array first = sum(rows_of(program, "secret").slice({0}, {1})) % 10;
   const Array last = while_loop(
-      20, {first, number(program, "alice", 0)}, [](const Arrays& state) { return state[0] > 0; },
+      20, {first, number(program, party, 0)}, [](const Arrays& state) { return state[0] > 0; },
       [](const Arrays& state) {
         return Arrays{state[0] - 1, state[1] + 1};
       })[1];
@@ -71,21 +71,11 @@ Learnt turns(Trial& trial) {
           {kCanaries[0] % 10}};
 }
 
-// The loop runs at bob; the test, at alice, is asked each time.
-Learnt turns_of_another(Trial& trial) {
-  Session& session = trial.session();
-  Program program("turns_of_bob");
-  const Array cell = sum(rows_of(program, "secret").slice({0}, {1})) % 10;
-  const Array last = while_loop(
-      20, {cell, number(program, "bob", 0)}, [](const Arrays& state) { return state[0] > 0; },
-      [](const Arrays& state) {
-        return Arrays{state[0] - 1, state[1] + 1};
-      })[1];
-  program.output("out", last);
-  const Refs refs = session.run(program);
-  return {{session.fetch(refs["out"], kPatience).tensor().as<std::int64_t>()[0]},
-          {kCanaries[0] % 10}};
-}
+// The turns show in what the op took.
+Learnt turns(Trial& trial) { return count_down(trial, "turns", "alice"); }
+
+// bob is asked for each turn.
+Learnt turns_of_another(Trial& trial) { return count_down(trial, "turns_of_bob", "bob"); }
 
 // Fails in one of the branches: done or failed is the bit.
 Learnt failing_branch(Trial& trial) {

@@ -10,13 +10,17 @@
 
 namespace curia {
 
-Ref Script::run(Session& session) const {
+Ref Script::scale(Session& session) const {
   const Ref put = session.put("alice", Tensor::scalar<std::int64_t>(factor), {.salt = salt});
   Program first("scale");
   first.output("scaled", rows_of(first, dataset) * first.input(put));
-  const Refs scaled = session.run(first);
+  return session.run(first)["scaled"];
+}
+
+Ref Script::run(Session& session) const {
+  const Ref scaled = scale(session);
   Program second("total");
-  const Array values = second.input(scaled["scaled"]);
+  const Array values = second.input(scaled);
   second.output("total", (largest ? max(values) : sum(values)).to(to));
   return session.run(second)["total"];
 }

@@ -17,6 +17,8 @@ struct Script {
   std::string to = "bob";
   bool largest = false;  // instead of the sum
 
+  // The first run: alice's rows times the number, at alice.
+  Ref scale(Session& session) const;
   Ref run(Session& session) const;
   std::int64_t fetch(Session& session) const;
   std::int64_t truth() const;
