@@ -8,10 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "protocol/uri.h"
-#include "tests/support/process_cluster.h"
-#include "tests/support/raw_driver.h"
 #include "tests/system/audit_log.h"
 #include "tests/system/helpers.h"
+#include "tests/system/raw_session.h"
 
 using namespace curia;
 
@@ -184,12 +183,7 @@ TEST_CASE("Audit: when its log cannot grow a party gives no consent, and all els
 TEST_CASE("Audit: what a hostile driver tries is in the log, with its name") {
   ProcessCluster cluster(two_parties("[]"));
   {
-    RawDriver raw(cluster.folder() + "/mallory.key", cluster.control_endpoint("alice"),
-                  cluster.public_key("alice"));
-    REQUIRE_FALSE(raw.hello().failed());
-    SessionId id{};
-    random_bytes(id);
-    REQUIRE_FALSE(raw.open(id).failed());
+    RawDriver raw = raw_session(cluster, "mallory", "alice");
     CHECK(raw.call(Kind::kFetch, encode(FetchRequest{Uri::fresh().str(), 0})).error().code() ==
           Code::kNotFound);
     CHECK(raw.call(static_cast<Kind>(999), "").error().code() == Code::kUnimplemented);
@@ -373,12 +367,7 @@ TEST_CASE("Policy: a party takes part in no secure device that its policy does n
 
 TEST_CASE("Audit: a name that was guessed with describe left no record") {
   ProcessCluster cluster(two_parties("[]"));
-  RawDriver raw(cluster.folder() + "/mallory.key", cluster.control_endpoint("alice"),
-                cluster.public_key("alice"));
-  REQUIRE_FALSE(raw.hello().failed());
-  SessionId id{};
-  random_bytes(id);
-  REQUIRE_FALSE(raw.open(id).failed());
+  RawDriver raw = raw_session(cluster, "mallory", "alice");
   const RawReply reply =
       raw.call(Kind::kDescribe, encode(DescribeRequest{Uri::fresh().str(), "", 0}));
   CHECK(reply.error().code() == Code::kNotFound);

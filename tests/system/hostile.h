@@ -8,9 +8,8 @@
 
 #include "protocol/graph_bytes.h"
 #include "protocol/uri.h"
-#include "tests/support/process_cluster.h"
-#include "tests/support/raw_driver.h"
 #include "tests/system/helpers.h"
+#include "tests/system/raw_session.h"
 
 namespace curia {
 
@@ -25,24 +24,15 @@ struct Hostile {
   ProcessCluster cluster{hostile_parties()};
 
   RawDriver client(const std::string& who = "mallory") const {
-    return {cluster.folder() + "/" + who + ".key", cluster.control_endpoint("alice"),
-            cluster.public_key("alice")};
+    return raw_client(cluster, who, "alice");
   }
   RawDriver open(const std::string& who = "mallory") const {
-    RawDriver raw = client(who);
-    REQUIRE_FALSE(raw.hello().failed());
-    REQUIRE_FALSE(raw.open(fresh_id()).failed());
-    return raw;
+    return raw_session(cluster, who, "alice");
   }
   // The worker lives, and an honest driver notices nothing.
   void check_alive() const {
     Session session = cluster.connect();
     check_works(session, "alice", "bob");
-  }
-  static SessionId fresh_id() {
-    SessionId id{};
-    random_bytes(id);
-    return id;
   }
 };
 

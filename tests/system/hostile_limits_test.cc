@@ -69,7 +69,7 @@ TEST_CASE("Hostile: ten thousand opens stop at a limit that leaves room for othe
   int opened = 0;
   Code last = Code::kFailed;
   for (int i = 0; i < 10'000; ++i) {
-    const RawReply reply = raw.open(Hostile::fresh_id());
+    const RawReply reply = raw.open(fresh_id());
     opened += reply.failed() ? 0 : 1;
     last = reply.error().code();
   }

@@ -169,7 +169,7 @@ TEST_CASE("Hostile: a fetch that comes again is answered again, and its bulk is 
 
 TEST_CASE("Hostile: an open whose reply was lost ended the session when it came again") {
   const Hostile world;
-  const SessionId id = Hostile::fresh_id();
+  const SessionId id = fresh_id();
   const auto generation_of = [](const RawReply& reply) {
     return reply.failed() ? 0 : decode<OpenReply>(reply.metadata).generation;
   };
@@ -215,7 +215,7 @@ TEST_CASE("Hostile: another's session answers exactly as one that does not exist
   for (const auto& [kind, metadata] : requests) {
     INFO(kind_name(kind));
     std::vector<std::string> answers;
-    for (const SessionId& session : {dora.session, Hostile::fresh_id()}) {
+    for (const SessionId& session : {dora.session, fresh_id()}) {
       Header header = mallory.header(kind);
       header.session = session;
       header.sequence = is_ordered(kind) ? 1 : 0;
@@ -265,7 +265,7 @@ TEST_CASE("Hostile: a driver is no party, and a party is no driver") {
   CHECK(mallory.call(Kind::kDial, encode(DialRequestMessage{})).error().code() == Code::kDenied);
   RawDriver bob = world.client("bob");
   REQUIRE_FALSE(bob.hello().failed());
-  CHECK(bob.open(Hostile::fresh_id()).error().code() == Code::kDenied);
+  CHECK(bob.open(fresh_id()).error().code() == Code::kDenied);
   CHECK(bob.call(Kind::kCheck, encode(consent)).error().code() == Code::kDenied);
   const RawReply answer = bob.call(Kind::kConsent, encode(consent));
   REQUIRE_FALSE(answer.failed());

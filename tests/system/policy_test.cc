@@ -3,10 +3,9 @@
 
 #include "protocol/graph_bytes.h"
 #include "protocol/uri.h"
-#include "tests/support/process_cluster.h"
-#include "tests/support/raw_driver.h"
 #include "tests/system/audit_log.h"
 #include "tests/system/helpers.h"
+#include "tests/system/raw_session.h"
 
 using namespace curia;
 
@@ -85,14 +84,10 @@ std::string digest_of(Session& session, const Write& write) {
 
 // Alice and bob get different programs with the same task number; returns what alice answers.
 Error run_apart(ProcessCluster& cluster, bool same) {
-  SessionId id{};
-  random_bytes(id);
+  const SessionId id = fresh_id();
   std::vector<RawDriver> raws;
   for (const char* party : {"alice", "bob"}) {
-    raws.emplace_back(cluster.folder() + "/dora.key", cluster.control_endpoint(party),
-                      cluster.public_key(party));
-    REQUIRE_FALSE(raws.back().hello().failed());
-    REQUIRE_FALSE(raws.back().open(id).failed());
+    raws.push_back(raw_session(cluster, "dora", party, id));
   }
   std::vector<PrepareRequest> programs;
   for (const char* what : {"first", "second"}) {

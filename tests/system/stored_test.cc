@@ -65,7 +65,7 @@ struct DeafDriver {
       : raw(cluster.folder() + "/dora.key", cluster.control_endpoint("alice"),
             cluster.public_key("alice")) {
     REQUIRE_FALSE(raw.hello().failed());
-    REQUIRE_FALSE(raw.open(Hostile::fresh_id()).failed());
+    REQUIRE_FALSE(raw.open(fresh_id()).failed());
   }
   RawReply fetch(int number) {
     return raw.call(Kind::kFetch, encode(FetchRequest{big_uri(number).str(), 0}));
