@@ -58,7 +58,7 @@ std::map<std::string, std::int64_t> counters(Session& session) {
 // The same once all that earlier sessions held has gone.
 std::map<std::string, std::int64_t> counters_at_rest(Session& session) {
   std::map<std::string, std::int64_t> all;
-  const bool rests = World::eventually([&] {
+  const bool rests = eventually([&] {
     all = counters(session);
     return all["alice.objects"] == 0 && all["bob.objects"] == 0 && all["carol.objects"] == 0;
   });
@@ -178,19 +178,27 @@ Array many(Program& program, const DatasetInfo& data) {
   return table.filter(column > 3);
 }
 
+// Runs `build` ten times, and keeps what it makes.
+using Build = std::function<Array(Program&)>;
+std::vector<Ref> fill_memory(Session& session, Lines& lines, const Build& build) {
+  std::vector<Ref> kept;
+  for (int i = 0; i < kTimes; ++i) {
+    Program program("many");
+    program.output("out", build(program));
+    kept.push_back(session.run(program)["out"]);
+    lines.push_back(outcome([&] { session.wait(kPatience); }));
+    add_description(lines, session.describe(kept.back()));
+  }
+  return kept;
+}
+
 // Fills the memory that results of unknown size have, and looks what still fits.
 Lines full_memory(Trial& trial, const DatasetInfo& data) {
   Session& session = trial.session();
   const auto before = counters_at_rest(session);
   Lines lines;
-  std::vector<Ref> kept;
-  for (int i = 0; i < kTimes; ++i) {
-    Program program("many");
-    program.output("out", many(program, data));
-    kept.push_back(session.run(program)["out"]);
-    lines.push_back(outcome([&] { session.wait(kPatience); }));
-    add_description(lines, session.describe(kept.back()));
-  }
+  const auto kept =
+      fill_memory(session, lines, [&](Program& program) { return many(program, data); });
   const Ref own = session.put("alice", Tensor::of<double>({100'000}, std::vector<double>(100'000)));
   lines.push_back("put: " + outcome([&] { session.wait(kPatience); }));
   add_counted(lines, before, counters(session));
@@ -202,14 +210,8 @@ Lines full_memory_of_bob(Trial& trial, const DatasetInfo& data) {
   Session& session = trial.session();
   const auto before = counters_at_rest(session);
   Lines lines;
-  std::vector<Ref> kept;
-  for (int i = 0; i < kTimes; ++i) {
-    Program program("many");
-    program.output("out", many(program, data).to("bob"));
-    kept.push_back(session.run(program)["out"]);
-    lines.push_back(outcome([&] { session.wait(kPatience); }));
-    add_description(lines, session.describe(kept.back()));
-  }
+  const auto kept =
+      fill_memory(session, lines, [&](Program& program) { return many(program, data).to("bob"); });
   add_counted(lines, before, counters(session));
   return lines;
 }

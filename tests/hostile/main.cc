@@ -122,7 +122,7 @@ Result try_run(const Attempt& attempt, World& world) {
     }
     if (!attempt.unaudited.empty())
       return {true, text + " [audit: none, " + attempt.unaudited + "]"};
-    if (!World::eventually([&] { return is_audited(trial, world, error, before); })) {
+    if (!eventually([&] { return is_audited(trial, world, error, before); })) {
       return {false, "refused (" + text + "), but no honest party's audit log names it"};
     }
     return {true, text};

@@ -1,12 +1,8 @@
 #include "tests/hostile/world.h"
 
 #include <signal.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <filesystem>
 #include <fstream>
-#include <functional>
 #include <numeric>
 
 #include "protocol/error.h"
@@ -108,12 +104,6 @@ std::map<std::string, ProcessParty> parties(bool unprotected, const std::string&
   return all;
 }
 
-std::string fresh_folder() {
-  char name[] = "/tmp/curia-approvals-XXXXXX";
-  if (::mkdtemp(name) == nullptr) throw Error(Code::kFailed, "no temporary folder");
-  return name;
-}
-
 void expect_equal(std::int64_t found, std::int64_t expected, const char* what) {
   if (found == expected) return;
   throw Error(Code::kFailed, std::string("what is granted does not work: ") + what);
@@ -155,14 +145,8 @@ PreparedPtr granted_turns(const std::string& side) {
 
 World::World(bool unprotected)
     : unprotected_(unprotected),
-      approvals_(fresh_folder()),
       cluster_(std::make_unique<ProcessCluster>(
-          parties(unprotected, approvals_, approver_.public_key().hex()))) {}
-
-World::~World() {
-  std::error_code ignored;
-  std::filesystem::remove_all(approvals_, ignored);
-}
+          parties(unprotected, approvals_.path(), approver_.public_key().hex()))) {}
 
 void World::check_honest() {
   Session session = cluster_->connect();
@@ -179,15 +163,6 @@ void World::check_honest() {
 
 std::vector<AuditRecord> World::audit(const std::string& party) const {
   return audit_of(*cluster_, party);
-}
-
-bool World::eventually(const std::function<bool()>& so) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!so()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    ::usleep(10'000);
-  }
-  return true;
 }
 
 std::int64_t World::records(const std::string& party, AuditKind kind) const {

@@ -16,7 +16,9 @@
 #include "driver/session.h"
 #include "protocol/audit_record.h"
 #include "protocol/signature.h"
+#include "tests/support/eventually.h"
 #include "tests/support/process_cluster.h"
+#include "tests/support/temporary_folder.h"
 
 namespace curia {
 
@@ -56,7 +58,6 @@ class World {
  public:
   // unprotected: with a policy that grants everything.
   explicit World(bool unprotected);
-  ~World();
 
   ProcessCluster& cluster() { return *cluster_; }
   const ProcessCluster& cluster() const { return *cluster_; }
@@ -66,12 +67,10 @@ class World {
   void check_honest();
 
   std::vector<AuditRecord> audit(const std::string& party) const;
-  // Asks again and again; false when it does not come true in a while.
-  static bool eventually(const std::function<bool()>& so);
   std::int64_t records(const std::string& party, AuditKind kind) const;
 
   // alice's approvals.
-  const std::string& approvals_folder() const { return approvals_; }
+  const std::string& approvals_folder() const { return approvals_.path(); }
   const SigningKey& approver() const { return approver_; }
   // Has alice read her policy again; true where she takes it.
   bool reload();
@@ -79,7 +78,7 @@ class World {
 
  private:
   const bool unprotected_;
-  std::string approvals_;
+  const TemporaryFolder approvals_;
   SigningKey approver_ = SigningKey::generate();
   std::unique_ptr<ProcessCluster> cluster_;
 };

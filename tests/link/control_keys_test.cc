@@ -1,39 +1,28 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
-#include <sstream>
 
 #include "protocol/error.h"
 #include "protocol/link/keys.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace curia;
 
 namespace {
 
-// A folder that is gone with the object.
-class Folder {
+// A key file of alice in a folder of its own.
+class KeyFile {
  public:
-  Folder() {
-    char name[] = "/tmp/curia-keys-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  ~Folder() {
-    unlink(file().c_str());
-    rmdir(path_.c_str());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string file() const { return path_ + "/alice.key"; }
+  const std::string& path() const { return path_; }
   void write(const std::string& text) const {
-    std::ofstream(file()) << text;
-    chmod(file().c_str(), 0600);
+    std::ofstream(path_) << text;
+    chmod(path_.c_str(), 0600);
   }
 
  private:
-  std::string path_;
+  const TemporaryFolder folder_;
+  const std::string path_ = folder_ / "alice.key";
 };
 
 template <class Fn>
@@ -73,40 +62,40 @@ TEST_CASE("Keys: what is not a key is refused, naming what it was meant for") {
 }
 
 TEST_CASE("Keys: a key file keeps the pair, readable by its owner only") {
-  const Folder folder;
+  const KeyFile file;
   const KeyPair keys = generate_keys();
-  save_keys(folder.file(), keys);
+  save_keys(file.path(), keys);
   struct stat info {};
-  REQUIRE(stat(folder.file().c_str(), &info) == 0);
+  REQUIRE(stat(file.path().c_str(), &info) == 0);
   CHECK((info.st_mode & 07777) == 0600);
-  const KeyPair back = load_keys(folder.file());
+  const KeyPair back = load_keys(file.path());
   CHECK(back.public_key == keys.public_key);
   CHECK(back.secret_key == keys.secret_key);
 }
 
 TEST_CASE("Keys: a key file is never overwritten") {
-  const Folder folder;
+  const KeyFile file;
   const KeyPair keys = generate_keys();
-  save_keys(folder.file(), keys);
-  CHECK(has(message_of(Code::kInvalid, [&] { save_keys(folder.file(), generate_keys()); }),
+  save_keys(file.path(), keys);
+  CHECK(has(message_of(Code::kInvalid, [&] { save_keys(file.path(), generate_keys()); }),
             "never overwritten"));
-  CHECK(load_keys(folder.file()).secret_key == keys.secret_key);
+  CHECK(load_keys(file.path()).secret_key == keys.secret_key);
 }
 
 TEST_CASE("Keys: a key file that others can read is refused, with the way out") {
-  const Folder folder;
-  save_keys(folder.file(), generate_keys());
+  const KeyFile file;
+  save_keys(file.path(), generate_keys());
   for (const mode_t mode : {0640, 0604, 0660, 0602}) {
-    chmod(folder.file().c_str(), mode);
-    CHECK(has(message_of(Code::kInvalid, [&] { load_keys(folder.file()); }),
-              "chmod 600 " + folder.file()));
+    chmod(file.path().c_str(), mode);
+    CHECK(has(message_of(Code::kInvalid, [&] { load_keys(file.path()); }),
+              "chmod 600 " + file.path()));
   }
-  chmod(folder.file().c_str(), 0600);
-  CHECK(load_keys(folder.file()).public_key.size() == 40);
+  chmod(file.path().c_str(), 0600);
+  CHECK(load_keys(file.path()).public_key.size() == 40);
 }
 
 TEST_CASE("Keys: a broken key file is refused, and the message never holds the secret") {
-  const Folder folder;
+  const KeyFile file;
   const KeyPair keys = generate_keys();
   const std::string other = generate_keys().public_key;
   const auto json = [](const std::string& open, const std::string& secret) {
@@ -117,17 +106,17 @@ TEST_CASE("Keys: a broken key file is refused, and the message never holds the s
         json(other, keys.secret_key), json(keys.public_key, keys.secret_key.substr(1)),
         "{\"public\": 1, \"secret\": \"" + keys.secret_key + "\"}", "\"" + keys.secret_key + "\"",
         json(keys.public_key, keys.secret_key) + std::string(5000, ' ')}) {
-    folder.write(text);
-    const std::string message = message_of(Code::kInvalid, [&] { load_keys(folder.file()); });
-    CHECK(has(message, folder.file()));
+    file.write(text);
+    const std::string message = message_of(Code::kInvalid, [&] { load_keys(file.path()); });
+    CHECK(has(message, file.path()));
     CHECK(!has(message, keys.secret_key.substr(1)));
   }
-  folder.write(json(keys.public_key, keys.secret_key));
-  CHECK(load_keys(folder.file()).secret_key == keys.secret_key);
+  file.write(json(keys.public_key, keys.secret_key));
+  CHECK(load_keys(file.path()).secret_key == keys.secret_key);
 }
 
 TEST_CASE("Keys: a missing key file is NOT_FOUND, and a folder is no key file") {
-  const Folder folder;
-  CHECK(has(message_of(Code::kNotFound, [&] { load_keys(folder.file()); }), folder.file()));
+  const KeyFile file;
+  CHECK(has(message_of(Code::kNotFound, [&] { load_keys(file.path()); }), file.path()));
   CHECK(has(message_of(Code::kInvalid, [&] { load_keys("/tmp"); }), "regular file"));
 }

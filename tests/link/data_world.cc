@@ -67,13 +67,4 @@ void DataWorld::dial_locked(const std::string& from, const std::string& to) {
   dialer->second->dial(to, "127.0.0.1", port, request, answer);
 }
 
-bool eventually(const std::function<bool()>& condition) {
-  const SteadyTime deadline = soon();
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 }  // namespace curia::test

@@ -9,6 +9,7 @@
 
 #include "protocol/link/data_link.h"
 #include "tests/link/link_contract.h"
+#include "tests/support/eventually.h"
 
 namespace curia::test {
 
@@ -42,8 +43,5 @@ class DataWorld : public LinkWorld {
   std::map<std::string, std::shared_ptr<DataLink>> links_;
   bool dials_allowed_ = true;
 };
-
-// Waits until `condition` holds; false when it does not become true in a long time.
-bool eventually(const std::function<bool()>& condition);
 
 }  // namespace curia::test

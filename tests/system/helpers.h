@@ -2,7 +2,6 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <functional>
@@ -11,21 +10,11 @@
 #include "driver/connection.h"
 #include "driver/session.h"
 #include "tests/support/errors.h"
+#include "tests/support/eventually.h"
 
 namespace curia {
 
 using Seconds = std::chrono::seconds;
-
-// Asks again and again until it is so; false when `limit` passed, which only guards against
-// hanging.
-inline bool eventually(const std::function<bool()>& so, Seconds limit = Seconds(20)) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (!so()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    ::usleep(2000);
-  }
-  return true;
-}
 
 // One number of a worker's statistics; -1 where it has none of that name.
 inline std::int64_t stat(Session& session, const std::string& party, const std::string& name) {
