@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ranges>
 #include <utility>
+
+#include "protocol/list_text.h"
 
 namespace curia {
 namespace {
@@ -71,10 +74,8 @@ std::vector<std::string> DriverConnection::workers() const {
 DriverConnection::Worker& DriverConnection::find(const std::string& name) {
   const auto found = workers_.find(name);
   if (found != workers_.end()) return found->second;
-  std::string known;
-  for (const auto& [worker, unused] : workers_) known += (known.empty() ? "" : ", ") + worker;
-  throw Error(Code::kInvalid,
-              "there is no party \"" + name + "\" in this cluster; there is " + known);
+  throw Error(Code::kInvalid, "there is no party \"" + name + "\" in this cluster; there is " +
+                                  list_text(std::views::keys(workers_)));
 }
 
 void DriverConnection::wait_up() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/error.h"
+#include "protocol/list_text.h"
 #include "protocol/type.h"
 
 namespace curia {
@@ -12,11 +13,7 @@ int SecureDevice::rank_of(std::string_view party) const {
   return at == members.end() ? -1 : static_cast<int>(at - members.begin());
 }
 
-std::string SecureDevice::str() const {
-  std::string list;
-  for (const std::string& member : members) list += (list.empty() ? "" : ", ") + member;
-  return protocol + "(" + list + ")";
-}
+std::string SecureDevice::str() const { return protocol + "(" + list_text(members) + ")"; }
 
 const SecureDevice* find_device(std::span<const SecureDevice> devices, std::string_view name) {
   const auto at = std::ranges::find(devices, name, &SecureDevice::name);

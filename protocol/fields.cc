@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "protocol/error.h"
+#include "protocol/list_text.h"
 
 namespace curia {
 namespace {
@@ -180,9 +181,7 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs_or_none(const std
 void Fields::finish() const {
   for (const auto& [key, unused] : json_.items()) {
     if (known_.contains(key)) continue;
-    std::string names;
-    for (const std::string& name : known_) names += (names.empty() ? "" : ", ") + name;
-    fail(key, "unknown field; the fields here are " + names);
+    fail(key, "unknown field; the fields here are " + list_text(known_));
   }
 }
 

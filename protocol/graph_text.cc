@@ -2,16 +2,11 @@
 
 #include <charconv>
 
+#include "protocol/list_text.h"
 #include "protocol/op_table.h"
 
 namespace curia {
 namespace {
-
-std::string list_text(const auto& list, auto&& item) {
-  std::string text;
-  for (const auto& entry : list) text += (text.empty() ? "" : ", ") + item(entry);
-  return text;
-}
 
 std::string value_text(std::size_t id) { return "%" + std::to_string(id); }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "protocol/error.h"
+#include "protocol/list_text.h"
 #include "protocol/ops.h"
 
 namespace curia {
@@ -122,11 +123,11 @@ std::string Interval::str() const {
 std::string ranges_text(const Ranges& ranges) {
   const auto all = ranges.find("");
   if (ranges.size() == 1 && all != ranges.end()) return all->second.str();
-  std::string text;
-  for (const auto& [column, range] : ranges) {
-    text += (text.empty() ? "" : ", ") + (column.empty() ? "" : column + ": ") + range.str();
-  }
-  return "{" + text + "}";
+  const auto text = [](const auto& entry) {
+    const auto& [column, range] = entry;
+    return (column.empty() ? "" : column + ": ") + range.str();
+  };
+  return "{" + list_text(ranges, text) + "}";
 }
 
 Interval natural_range(DType dtype) {

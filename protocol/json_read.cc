@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "protocol/list_text.h"
 #include "protocol/ops.h"
 
 namespace curia::json {
@@ -127,10 +128,7 @@ const Json& field(const Json& object, std::string_view key, const Path& path) {
 void want_fields(const Json& object, const std::vector<std::string_view>& known, const Path& path) {
   for (const auto& [key, value] : object.items()) {
     if (std::ranges::find(known, key) != known.end()) continue;
-    std::string list;
-    for (const std::string_view name : known)
-      list += (list.empty() ? "" : ", ") + std::string(name);
-    path.fail("unknown field " + in_quotes(key) + "; expected " + list);
+    path.fail("unknown field " + in_quotes(key) + "; expected " + list_text(known));
   }
 }
 

@@ -7,17 +7,12 @@
 
 #include "protocol/error.h"
 #include "protocol/graph_bytes.h"
+#include "protocol/list_text.h"
 
 namespace curia {
 namespace {
 
 constexpr std::size_t kMostOps = 40;  // of a release, in words
-
-std::string list_text(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
-}
 
 // Call sites are what the driver says, and end on the owner's terminal.
 std::string at_line(const Site& site) {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "protocol/list_text.h"
+
 namespace curia {
 
 void ObjectStore::add(std::unique_ptr<Backend> backend) {
@@ -14,10 +16,10 @@ void ObjectStore::add(std::unique_ptr<Backend> backend) {
 Backend& ObjectStore::backend(std::string_view scheme) const {
   const auto found = backends_.find(scheme);
   if (found != backends_.end()) return *found->second;
-  std::string known;
-  for (const auto& [name, unused] : backends_) known += (known.empty() ? "" : ", ") + name + "://";
+  const auto with_slashes = [](const auto& backend) { return backend.first + "://"; };
   throw Error(Code::kUnimplemented,
-              "no store for " + std::string(scheme) + ":// is configured here; there is " + known +
+              "no store for " + std::string(scheme) + ":// is configured here; there is " +
+                  list_text(backends_, with_slashes) +
                   (scheme == "fs" ? "; the worker's owner sets fs_root in its configuration" : ""));
 }
 

@@ -4,6 +4,7 @@
 
 #include "protocol/error.h"
 #include "protocol/interval.h"
+#include "protocol/list_text.h"
 
 namespace curia {
 
@@ -106,9 +107,7 @@ std::string Rule::str() const {
 std::string whereto(const std::string& recipient, const std::set<std::string>& members,
                     const std::string& protocol) {
   if (members.empty()) return recipient;
-  std::string list;
-  for (const std::string& member : members) list += (list.empty() ? "" : ", ") + member;
-  return "be shared among " + list + " by " + protocol;
+  return "be shared among " + list_text(members) + " by " + protocol;
 }
 
 std::string Grant::str() const {

@@ -12,10 +12,12 @@
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <thread>
 #include <utility>
 
 #include "protocol/fields.h"
+#include "protocol/list_text.h"
 
 namespace curia {
 namespace {
@@ -188,7 +190,7 @@ Ref CommandSession::ref(const std::string& text) {
   if (exists(text)) return Ref::parse(read_file(text));
   std::string known;
   if (file_) {
-    for (const auto& [name, unused] : file_->refs) known += (known.empty() ? "" : ", ") + name;
+    known = list_text(std::views::keys(file_->refs));
   }
   throw Error(Code::kInvalid,
               "\"" + text +

@@ -12,6 +12,7 @@
 #include "driver/cli/program.h"
 #include "driver/cli/secure_plan.h"
 #include "protocol/fields.h"
+#include "protocol/list_text.h"
 
 namespace curia {
 namespace {
@@ -98,12 +99,6 @@ void plan_program(const PlanFlags& flags, const Global& global, const std::strin
   }
   for (const std::string& name : flags.fetches) refs[name].str();  // Errors: an unknown output.
   session.close();
-}
-
-std::string list_text(const std::set<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
 }
 
 std::string cost_text(const PlannedStep& step, const CheckedStep& checked) {

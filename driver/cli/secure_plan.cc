@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "protocol/list_text.h"
 #include "worker/mpc/kernel.h"
 
 namespace curia {
@@ -96,24 +97,16 @@ std::string owners_text(const Label& label, const std::string& except) {
       owners.insert(source.owner);
     }
   }
-  std::string text;
-  for (const std::string& owner : owners) text += (text.empty() ? "" : ", ") + owner;
+  std::string text = list_text(owners);
   if (unknown) text += std::string(text.empty() ? "" : ", and ") + "the owners of the inputs";
   return text;
 }
 
-std::string list_text(const std::vector<std::string>& list) {
-  std::string text;
-  for (const std::string& item : list) text += (text.empty() ? "" : ", ") + item;
-  return text;
-}
-
 std::string bytes_text(const std::map<std::string, std::int64_t>& bytes, std::int64_t runs = 1) {
-  std::string text;
-  for (const auto& [party, count] : bytes) {
-    text += (text.empty() ? "" : ", ") + party + " " + std::to_string(times(count, runs));
-  }
-  return text.empty() ? "nothing" : text;
+  if (bytes.empty()) return "nothing";
+  return list_text(bytes, [&](const auto& sent) {
+    return sent.first + " " + std::to_string(times(sent.second, runs));
+  });
 }
 
 std::string op_text(const SecureOp& op) {

@@ -5,6 +5,7 @@
 
 #include "driver/cli/command.h"
 #include "protocol/interval.h"
+#include "protocol/list_text.h"
 
 namespace curia {
 namespace {
@@ -15,10 +16,9 @@ std::unique_ptr<Session> tool(const Global& global) {
   return std::make_unique<Session>(wire_configured(global.cluster_config()), tool_options());
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
-  return text.empty() ? "-" : text;
+// Of a table's cell: without spaces.
+std::string cell(const std::vector<std::string>& names, const char* none = "-") {
+  return names.empty() ? none : list_text(names, {}, ",");
 }
 
 std::string wait_line(const WaitInfo& wait) {
@@ -56,8 +56,7 @@ void status(Global& global) {
                        {"peers_down", reply.peers_down}});
     rows.push_back({reply.party, "up", std::to_string(reply.epoch),
                     std::to_string(reply.uptime_ms / 1000) + " s", std::to_string(reply.sessions),
-                    std::to_string(reply.queued), joined(reply.peers_up),
-                    joined(reply.peers_down)});
+                    std::to_string(reply.queued), cell(reply.peers_up), cell(reply.peers_down)});
     for (const WaitInfo& wait : reply.waits) {
       waits.push_back(wait_json(wait));
       lines.push_back(wait_line(wait));
@@ -90,10 +89,6 @@ void stats(const std::string& one, const Global& global) {
   }
   if (global.json) return Global::print(all);
   print_table(rows);
-}
-
-std::string joined_or(const std::vector<std::string>& names, const char* none) {
-  return names.empty() ? none : joined(names);
 }
 
 // What is left of a budget, of all of it: "0.5 of 1", with deltas where there are any.
@@ -145,10 +140,9 @@ void grants(const std::string& one, const Global& global) {
       const bool rule = grant.epsilon != 0;
       const bool approved = !grant.approval.empty();
       rows.push_back(
-          {party, grant.source,
-           grant.members.empty() ? grant.to : "share: " + joined(grant.members),
-           rule ? "dp_ ops" : joined_or(grant.releases, approved ? "-" : "any"),
-           approved ? "approval " + grant.approval.hex().substr(0, 16) : joined_or(shown, "any"),
+          {party, grant.source, grant.members.empty() ? grant.to : "share: " + cell(grant.members),
+           rule ? "dp_ ops" : cell(grant.releases, approved ? "-" : "any"),
+           approved ? "approval " + grant.approval.hex().substr(0, 16) : cell(shown, "any"),
            left(grant), grant.until.empty() ? "-" : grant.until});
     }
   }
