@@ -22,12 +22,10 @@ ClusterConfig read_cluster_config(const std::string& path) {
       party.fail("control", "expected \"host:port\", such as \"127.0.0.1:7001\"");
     }
     known.key = party.text("key");
-    try {
+    party.checked("key", [&] {
       check_name(name, "party");
       check_key(known.key, "public key");
-    } catch (const Error& error) {
-      party.fail("key", error.message());
-    }
+    });
     party.finish();
     config.parties.emplace(name, std::move(known));
   }

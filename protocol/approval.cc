@@ -13,28 +13,10 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kFormat = 1;
 constexpr std::size_t kMaxWords = 16 << 10;
 
-// The value of `read`, with the field's name in its error.
-template <class Read>
-auto checked(const Fields& fields, const char* name, const Read& read) {
-  try {
-    return read();
-  } catch (const Error& error) {
-    fields.fail(name, error.message());
-  }
-}
-
-Digest digest_of(Fields& fields, const char* name) {
-  const std::string text = fields.text(name);
-  return checked(fields, name, [&] { return Digest::parse(text); });
-}
-
 std::set<std::string> names_of(Fields& fields, const char* name) {
   std::set<std::string> names;
   for (const std::string& text : fields.texts_or_none(name)) {
-    checked(fields, name, [&] {
-      check_name(text, name);
-      return 0;
-    });
+    fields.checked(name, [&] { check_name(text, name); });
     if (!names.insert(text).second) fields.fail(name, "\"" + text + "\" stands here twice");
   }
   return names;
@@ -42,7 +24,7 @@ std::set<std::string> names_of(Fields& fields, const char* name) {
 
 ApprovedRelease read_release(Fields fields) {
   ApprovedRelease release;
-  release.pattern = digest_of(fields, "pattern");
+  release.pattern = fields.digest("pattern");
   if (fields.has("share_among")) {
     release.members = names_of(fields, "share_among");
     release.protocol = fields.text("protocol");
@@ -121,26 +103,24 @@ Approval approval_from_json(std::string_view json, const std::string& name) {
     throw Error(Code::kInvalid, name + ": an approval has at most " +
                                     std::to_string(kMaxApprovalBytes >> 20) + " MiB");
   }
-  nlohmann::json parsed = nlohmann::json::parse(json, nullptr, false);
-  if (!parsed.is_object()) throw Error(Code::kInvalid, name + ": expected a JSON object");
-  Fields fields(std::move(parsed), name, "");
+  Fields fields = Fields::of_text(json, name);
   fields.number("curia_approval", kFormat, kFormat);
   Approval approval;
   approval.owner = fields.text("owner");
   approval.driver = fields.text("driver");
   approval.times = fields.number("times", 1, kMaxApprovalTimes);
   const std::string until = fields.text("until");
-  approval.until = checked(fields, "until", [&] { return parse_time(until); });
+  approval.until = fields.checked("until", [&] { return parse_time(until); });
   for (Fields& release : fields.list_or_none("releases")) {
     approval.releases.push_back(read_release(std::move(release)));
   }
   if (approval.releases.empty() || std::ssize(approval.releases) > kMaxApprovalReleases) {
     fields.fail("releases", "expected 1 to " + std::to_string(kMaxApprovalReleases));
   }
-  approval.nonce = digest_of(fields, "nonce");
-  approval.key = digest_of(fields, "key");
+  approval.nonce = fields.digest("nonce");
+  approval.key = fields.digest("key");
   const std::string signature = fields.text("signature");
-  approval.signature = checked(fields, "signature", [&] { return parse_signature(signature); });
+  approval.signature = fields.checked("signature", [&] { return parse_signature(signature); });
   fields.finish();
   return approval;
 }

@@ -6,7 +6,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "protocol/error.h"
 #include "protocol/list_text.h"
 
 namespace curia {
@@ -32,16 +31,18 @@ std::string beside(const std::string& file, const std::string& path) {
   return (std::filesystem::path(file).parent_path() / given).lexically_normal().string();
 }
 
-Fields Fields::of_file(const std::string& path) {
+Fields Fields::of_file(const std::string& path) { return of_text(read_file(path), path); }
+
+Fields Fields::of_text(std::string_view text, const std::string& file) {
   // Deep ones would be too much for the stack when they are taken down again.
-  const auto shallow = [&path](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+  const auto shallow = [&file](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
     if (depth <= kMaxDepth) return true;
-    throw Error(Code::kInvalid, path + ": nested deeper than " + std::to_string(kMaxDepth));
+    throw Error(Code::kInvalid, file + ": nested deeper than " + std::to_string(kMaxDepth));
   };
   try {
-    return Fields(nlohmann::json::parse(read_file(path), shallow, true, true), path, "");
+    return Fields(nlohmann::json::parse(text, shallow, true, true), file, "");
   } catch (const nlohmann::json::exception& error) {
-    throw Error(Code::kInvalid, path + ": not JSON: " + error.what());
+    throw Error(Code::kInvalid, file + ": not JSON: " + error.what());
   }
 }
 
@@ -99,6 +100,11 @@ double Fields::real(const std::string& name) {
   const auto& json = get(name);
   if (!json.is_number()) fail(name, "expected a number, found " + json.dump().substr(0, 40));
   return json.get<double>();
+}
+
+Digest Fields::digest(const std::string& name) {
+  const std::string hex = text(name);
+  return checked(name, [&] { return Digest::parse(hex); });
 }
 
 bool Fields::flag_or(const std::string& name, bool fallback) {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/digest.h"
+#include "protocol/error.h"
 #include "protocol/interval.h"
 
 namespace curia {
@@ -24,6 +26,8 @@ class Fields {
  public:
   // Errors: kInvalid with line and column when it is not JSON, or no object.
   static Fields of_file(const std::string& path);
+  // The same for a text that `file` names in errors.
+  static Fields of_text(std::string_view text, const std::string& file);
   Fields(nlohmann::json json, std::string file, std::string where);
 
   const std::string& file() const { return file_; }
@@ -34,6 +38,7 @@ class Fields {
   std::int64_t number_or(const std::string& name, std::int64_t fallback, std::int64_t least,
                          std::int64_t most);
   double real(const std::string& name);
+  Digest digest(const std::string& name);
   bool flag_or(const std::string& name, bool fallback);
   std::vector<std::string> texts_or_none(const std::string& name);
   // [low, high], or {"column": [low, high], ...}.
@@ -50,6 +55,15 @@ class Fields {
   void finish() const;
   // For checks of the caller: "<file>: <where>.<name>: <message>".
   [[noreturn]] void fail(std::string_view name, const std::string& message) const;
+  // What `read` makes; an error of it is told as one of this field.
+  template <class Read>
+  auto checked(std::string_view name, const Read& read) const {
+    try {
+      return read();
+    } catch (const Error& error) {
+      fail(name, error.message());
+    }
+  }
 
  private:
   const nlohmann::json& get(const std::string& name);

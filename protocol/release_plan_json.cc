@@ -32,22 +32,13 @@ Json origin_json(const Origin& origin) {
   return {};
 }
 
-Digest digest_of(Fields& fields, const char* name) {
-  const std::string text = fields.text(name);
-  try {
-    return Digest::parse(text);
-  } catch (const Error& error) {
-    fields.fail(name, error.message());
-  }
-}
-
 Origin read_origin(Fields fields) {
   Origin origin;
   if (fields.has("dataset")) {
-    origin.id = digest_of(fields, "dataset");
+    origin.id = fields.digest("dataset");
   } else if (fields.has("put")) {
     origin.kind = Origin::Kind::kPut;
-    origin.id = digest_of(fields, "put");
+    origin.id = fields.digest("put");
     origin.committed = fields.flag_or("committed", false);
     origin.site = {fields.text("file"),
                    static_cast<std::int32_t>(fields.number("line", 0, INT32_MAX))};
@@ -68,12 +59,10 @@ PlannedStep read_step(Fields fields) {
   PlannedStep step;
   const std::string graph = fields.text("graph");
   const std::string sites = fields.text("sites");
-  try {
+  fields.checked("graph", [&] {
     step.graph = decode_graph(bytes_of_hex(graph));
     if (!sites.empty()) decode_sites(bytes_of_hex(sites), step.graph);
-  } catch (const Error& error) {
-    fields.fail("graph", error.message());
-  }
+  });
   for (Fields& origin : fields.list_or_none("from")) {
     step.origins.push_back(read_origin(std::move(origin)));
   }
@@ -110,9 +99,7 @@ ReleasePlan plan_from_json(std::string_view json, const std::string& name) {
     throw Error(Code::kInvalid, name + ": a release plan has at most " +
                                     std::to_string(kMaxPlanBytes >> 20) + " MiB");
   }
-  nlohmann::json parsed = nlohmann::json::parse(json, nullptr, false);
-  if (!parsed.is_object()) throw Error(Code::kInvalid, name + ": expected a JSON object");
-  Fields fields(std::move(parsed), name, "");
+  Fields fields = Fields::of_text(json, name);
   fields.number("curia_release_plan", kFormat, kFormat);
   ReleasePlan plan;
   plan.driver = fields.text("driver");

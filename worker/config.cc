@@ -20,11 +20,9 @@ DatasetConfig read_dataset(Fields fields, const std::string& path) {
     if (colon == std::string::npos) {
       fields.fail("columns", "expected \"name:dtype\", such as \"age:i64\"");
     }
-    try {
-      dataset.columns.push_back({column.substr(0, colon), parse_dtype(column.substr(colon + 1))});
-    } catch (const Error& error) {
-      fields.fail("columns", error.message());
-    }
+    const DType dtype =
+        fields.checked("columns", [&] { return parse_dtype(column.substr(colon + 1)); });
+    dataset.columns.push_back({column.substr(0, colon), dtype});
   }
   dataset.ranges = fields.ranges_or_none("ranges");
   fields.finish();
@@ -33,11 +31,7 @@ DatasetConfig read_dataset(Fields fields, const std::string& path) {
 
 std::string checked_address(Fields& fields, const std::string& name) {
   std::string text = fields.text(name);
-  try {
-    split_host_port(text);
-  } catch (const Error& error) {
-    fields.fail(name, error.message());
-  }
+  fields.checked(name, [&] { split_host_port(text); });
   return text;
 }
 

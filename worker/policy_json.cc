@@ -35,21 +35,14 @@ void read_members(Fields& fields, const PolicyContext& context, const std::strin
 
 void read_limits(Fields& fields, Grant& grant) {
   for (const std::string& program : fields.texts_or_none("programs")) {
-    try {
-      grant.programs.insert(Digest::parse(program));
-    } catch (const Error& error) {
-      fields.fail("programs", error.message());
-    }
+    grant.programs.insert(fields.checked("programs", [&] { return Digest::parse(program); }));
   }
   for (const std::string& release : fields.texts_or_none("releases")) {
     grant.releases.insert(release);
   }
   if (fields.has("until")) {
-    try {
-      grant.until = parse_time(fields.text("until"));
-    } catch (const Error& error) {
-      fields.fail("until", error.message());
-    }
+    const std::string until = fields.text("until");
+    grant.until = fields.checked("until", [&] { return parse_time(until); });
   }
   if (fields.has("times")) grant.times = fields.number("times", 1, kMaxTimes);
   if (fields.has("name")) {
@@ -142,11 +135,8 @@ Policy read_policy(Fields& fields, const PolicyContext& context) {
   }
   for (const auto& [name, key] : fields.pairs_or_none("approvers")) {
     checked_name(fields, "approvers." + name, name);
-    try {
-      policy.approvers.emplace(name, Digest::parse(key));
-    } catch (const Error& error) {
-      fields.fail("approvers." + name, error.message());
-    }
+    policy.approvers.emplace(
+        name, fields.checked("approvers." + name, [&] { return Digest::parse(key); }));
   }
   if (fields.has("approvals")) {
     policy.approvals = read_approvals(beside(fields.file(), fields.text("approvals")),
@@ -188,20 +178,12 @@ std::string rules_json(const std::vector<Rule>& rules) {
 }
 
 std::string checked_key(Fields& fields, const std::string& name, const std::string& text) {
-  try {
-    check_key(text, "public key");
-  } catch (const Error& error) {
-    fields.fail(name, error.message());
-  }
+  fields.checked(name, [&] { check_key(text, "public key"); });
   return text;
 }
 
 void checked_name(Fields& fields, const std::string& field, const std::string& name) {
-  try {
-    check_name(name, "principal");
-  } catch (const Error& error) {
-    fields.fail(field, error.message());
-  }
+  fields.checked(field, [&] { check_name(name, "principal"); });
 }
 
 }  // namespace curia

@@ -13,11 +13,7 @@ SessionFile SessionFile::load(const std::string& path) {
   file.lease = std::chrono::seconds(fields.number("lease_seconds", 1, 3600));
   file.saved = SavedSession::parse(fields.text("session"), path + ": session");
   for (const auto& [name, ref] : fields.pairs_or_none("refs")) {
-    try {
-      file.refs[name] = Ref::parse(ref);
-    } catch (const Error& error) {
-      fields.fail("refs." + name, error.message());
-    }
+    file.refs[name] = fields.checked("refs." + name, [&] { return Ref::parse(ref); });
   }
   fields.finish();
   return file;

@@ -107,7 +107,7 @@ class Approve(support.CliTest):
                                                "2020-01-01T00:00:00Z", code=2))
         self.assertIn("does not hold a signing key", self.error(
             "approve", "plan.json", "--owner", "alice", "--key", "c/dora.key", *until, code=2))
-        self.assertIn("expected a JSON object", self.error(
+        self.assertIn("expected an object {...}", self.error(
             "approve", self.write("no.json", "[]"), "--owner", "alice", *key, *until, code=2))
         self.assertIn("neither a .json file", self.error(*self.on("plan", "--release", "iris.csv"), code=2))
         self.assertIn("planned nothing", self.error(*self.on("plan", "--release", "/bin/true"), code=2))

@@ -236,6 +236,8 @@ TEST_CASE("ReleasePlan: JSON that is none is refused with the field's name") {
   };
   CHECK(contains(with("\"curia_release_plan\": 1", "\"curia_release_plan\": 9"),
                  "curia_release_plan"));
+  CHECK(contains(with("{", std::string(100'000, '[')), "plan.json: nested deeper than 32"));
+  CHECK(contains(with("{", ""), "plan.json: not JSON"));
   CHECK(contains(with("\"graph\": \"", "\"graph\": \"0"), "graph"));
   CHECK(contains(with("\"sites\": \"", "\"sites\": \"00"), "graph"));
   CHECK(contains(with("\"put\": \"", "\"put\": \"0"), "put"));

@@ -269,7 +269,7 @@ TEST_CASE("Approvals: files that are not what an approver signed for this party 
   CHECK(contains(refusal("alice"), "the signature does not belong to what the file says"));
   CHECK(contains(refusal("alice"), path));
   std::ofstream(path) << "{";
-  CHECK(contains(refusal("alice"), "expected a JSON object"));
+  CHECK(contains(refusal("alice"), "not JSON"));
   // A copy is not a second one, and other files are none of them.
   write(approval_of_sum(kKey));
   std::ofstream(folder.path() + "/b.json") << approval_json(approval_of_sum(kKey));
