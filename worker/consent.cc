@@ -1,11 +1,10 @@
 #include "worker/consent.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
-#include <string_view>
 
 #include "protocol/digest.h"
 
@@ -76,6 +75,9 @@ BudgetUse use_of(const std::vector<Rule>& rules, const ConsentItem& item) {
   return use;
 }
 
+// Fields that a record of any answer has; what follows says how a consent was given.
+constexpr std::ptrdiff_t kAskedFields = 7;
+
 AuditRecord record_of(const std::string& asker, const ConsentRequest& request,
                       const ConsentItem& item, const ReleaseQuestion& question) {
   AuditRecord record;
@@ -93,35 +95,24 @@ AuditRecord record_of(const std::string& asker, const ConsentRequest& request,
   return record;
 }
 
-// Fields of a consent that is given, and of no other.
-constexpr auto kOfGiven = std::to_array<std::string_view>(
-    {"grant", "use", "approval", "item", "execution", "draw", "rule", "charged", "charge"});
-
 // A decision about all items of a request, on its way to the log.
 struct Decided {
   ConsentReply reply;
   std::vector<AuditRecord> records;
-  std::vector<GrantUse> uses;
-  std::vector<ApprovalUse> approval_uses;
-  std::vector<BudgetUse> budget_uses;
+  std::vector<std::function<void()>> undo;  // of what was counted
   bool gives = false;
 
   void refuse(std::size_t i, const std::string& reason) {
     reply.allowed[i] = 0;
     reply.reasons[i] = reason;
-    std::erase_if(records[i].fields, [](const AuditField& field) {
-      return std::ranges::find(kOfGiven, field.name) != kOfGiven.end();
-    });
-    records[i].fields[0].value = "denied";
-    records[i].fields.push_back({"why", one_line(reason)});
+    std::vector<AuditField>& fields = records[i].fields;
+    fields.erase(fields.begin() + kAskedFields, fields.end());
+    fields[0].value = "denied";
+    fields.push_back({"why", one_line(reason)});
   }
-  void refuse_all(Parts& parts, const std::string& reason) {
-    for (const GrantUse& use : uses) parts.uses.undo(use);
-    for (const ApprovalUse& use : approval_uses) parts.approval_uses.undo(use);
-    uses.clear();
-    for (const BudgetUse& use : budget_uses) parts.budgets.undo(use);
-    approval_uses.clear();
-    budget_uses.clear();
+  void refuse_all(const std::string& reason) {
+    for (const auto& step : undo) step();
+    undo.clear();
     gives = false;
     for (std::size_t i = 0; i < records.size(); ++i) {
       if (reply.allowed[i] == 1) refuse(i, reason);
@@ -164,7 +155,7 @@ void decide_item(Parts& parts, const Policy& policy, const std::string& asker,
       GrantUse use{grant.id(), release_of(request, item, item.source), asker};
       if (!parts.uses.reserve(use, grant.times)) return false;
       record.fields.push_back({"use", use.release.hex()});
-      decided.uses.push_back(std::move(use));
+      decided.undo.emplace_back([&parts, use] { parts.uses.undo(use); });
       return true;
     };
     const auto take_approval = [&](const Approval& approval,
@@ -172,7 +163,7 @@ void decide_item(Parts& parts, const Policy& policy, const std::string& asker,
       ApprovalUse use = use_of(approval, request, item, asker);
       if (!parts.approval_uses.reserve(use, items, approval.times)) return false;
       use.note(record);
-      decided.approval_uses.push_back(std::move(use));
+      decided.undo.emplace_back([&parts, use] { parts.approval_uses.undo(use); });
       return true;
     };
     const auto take_rules = [&](const std::vector<Rule>& rules) {
@@ -180,7 +171,7 @@ void decide_item(Parts& parts, const Policy& policy, const std::string& asker,
       std::string missing = parts.budgets.reserve(use, rules);
       if (!missing.empty()) return missing;
       use.note(record);
-      decided.budget_uses.push_back(std::move(use));
+      decided.undo.emplace_back([&parts, use] { parts.budgets.undo(use); });
       return missing;
     };
     decision = decide(policy, parts.party, question, std::chrono::system_clock::now(),
@@ -218,10 +209,7 @@ void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest
   if (const auto refused = std::ranges::find(allowed, 0); refused != allowed.end()) {
     const std::string reason =
         decided->reply.reasons[static_cast<std::size_t>(refused - allowed.begin())];
-    if (!decided->uses.empty() || !decided->approval_uses.empty() ||
-        !decided->budget_uses.empty()) {
-      decided->refuse_all(parts, reason);
-    }
+    if (!decided->undo.empty()) decided->refuse_all(reason);
   }
   if (parts.audit == nullptr) return done(decided->reply);
   if (!decided->gives) {
@@ -232,8 +220,8 @@ void answer_consent(Parts& parts, const std::string& asker, const ConsentRequest
   }
   const auto written = [&parts, decided, done = std::move(done)](const Error* failed) {
     if (failed != nullptr) {
-      decided->refuse_all(parts, parts.party + " gives no consent, because its audit log cannot " +
-                                     "be written: " + failed->message());
+      decided->refuse_all(parts.party + " gives no consent, because its audit log cannot " +
+                          "be written: " + failed->message());
       for (AuditRecord& record : joined(decided->records)) parts.audit->note(std::move(record));
     }
     done(decided->reply);
