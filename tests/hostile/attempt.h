@@ -111,6 +111,7 @@ Attempts shares();
 Attempts members();
 Attempts channels();
 Attempts counts();
+Attempts budgets();
 Attempts approvals();
 Attempts approval_files();
 

@@ -168,7 +168,7 @@ int attack(bool unprotected, const std::string& only) {
   int failures = 0;
   std::set<std::string> names_seen;
   for (const auto& family : {disguises, predicates, moves, stored, sessions, forgeries, shares,
-                             members, channels, counts, approvals, approval_files}) {
+                             members, channels, counts, budgets, approvals, approval_files}) {
     for (const Attempt& attempt : family()) {
       if (unprotected && !attempt.steals) continue;
       if (attempt.name.find(only) == std::string::npos) continue;

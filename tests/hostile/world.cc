@@ -13,6 +13,8 @@ namespace {
 
 const std::vector<std::string> kOnce = {"once_a", "once_b", "once_c", "once_d", "once_e",
                                         "once_f", "once_g", "once_h", "once_i", "once_j"};
+const std::vector<std::string> kNoisy = {"noisy_a", "noisy_b", "noisy_c", "noisy_d", "noisy_e",
+                                         "noisy_f", "noisy_g", "noisy_h", "noisy_i", "noisy_j"};
 const char* const kShare = R"("share_among": ["alice", "bob", "carol"], "protocol": "replicated3")";
 
 std::string csv(const std::vector<std::int64_t>& values) {
@@ -57,6 +59,14 @@ std::string careful_grants() {
   return list(grants);
 }
 
+std::string careful_rules() {
+  std::vector<std::string> rules;
+  for (const std::string& noisy : kNoisy) {
+    rules.push_back(grant(noisy, to("dora") + R"(, "epsilon": 1, "delta": 1e-6)"));
+  }
+  return list(rules);
+}
+
 std::string all_grants(const std::string& owner,
                        const std::map<std::string, std::string>& datasets) {
   std::vector<std::string> grants;
@@ -83,10 +93,12 @@ std::map<std::string, ProcessParty> parties(bool unprotected, const std::string&
                {"side0", csv({1, 2, 3, 4, 5})},
                {"side1", csv({5, 5, -1, 0, INT64_C(1) << 62})}};
   for (const std::string& once : kOnce) alice.csv[once] = csv(kCanaries);
+  for (const std::string& noisy : kNoisy) alice.csv[noisy] = csv(kCanaries);
   all["bob"].csv = {{"x", csv(kBobs)}};
   all["carol"] = {};
   all["dan"].csv = {{"dans", csv(kCanaries)}};
   alice.grants = careful_grants();
+  alice.rules = careful_rules();
   all["bob"].grants = list({grant("x", kShare), grant("x", to("carol")), grant("x", to("dora"))});
   all["dan"].grants = list({grant("dans", to("alice"))});
   for (auto& [name, party] : all) {

@@ -34,6 +34,7 @@ inline constexpr std::chrono::seconds kPatience{20};
 //             turns; they differ in their cells only
 //   expired   was granted to dora
 //   once_*    to dora, once
+//   noisy_*   to dora, with differential privacy, for epsilon 1
 //   bound, other   by approvals only
 inline const std::vector<std::int64_t> kCanaries = {0x05ca1ab1e0ddba11, 0x0716253443526170,
                                                     0x03c0ffee15dead77, 0x06a5b4c3d2e1f00d,
