@@ -76,6 +76,7 @@ class Analysis {
     }
     for (const ValueId operand : op.operands) label = join(label, values[operand]);
     if (find_op(op.name)->dp) label = released(op, typed, *label);
+    if (final) note_op(typed, label);
     if (final) note_move(op, typed, around, label);
     if (final && op.name == "save") flow_.saves.push_back(label);
     const bool last = &typed == &around.ops.back();
@@ -147,6 +148,11 @@ class Analysis {
     }
     params.resize(carried);
     return params;
+  }
+
+  void note_op(const TypedOp& typed, const LabelPtr& label) {
+    if (flow_.ops.size() <= typed.number) flow_.ops.resize(typed.number + std::size_t{1});
+    flow_.ops[typed.number] = label;
   }
 
   void note_predicate(const Op& op, const TypedOp& typed, const std::string& holder,

@@ -53,6 +53,8 @@ struct Flow {
   std::vector<LabelPtr> outputs;  // one for each output of the graph
   std::vector<LabelPtr> saves;    // one for each save op, by ascending op number
   std::vector<ReleasePoint> releases;
+  // Of what each op makes or moves, by number; null for cond and loops, whose ops have their own.
+  std::vector<LabelPtr> ops;
 };
 
 // labels: one for each external, in order. `program` is added to the way of every source.

@@ -2,6 +2,12 @@
 
 namespace curia {
 
+bool Account::operator<(const Account& other) const {
+  if (label == nullptr || other.label == nullptr) return label == nullptr && other.label != nullptr;
+  if (label->sources != other.label->sources) return label->sources < other.label->sources;
+  return use < other.use;
+}
+
 Error name_taken() { return {Code::kImmutable, "this URI is not free; use another one"}; }
 
 void Expected::check(std::int64_t found_version, std::uint64_t found_number,

@@ -38,12 +38,22 @@ struct ObjectMeta {
   Ranges ranges{};         // of a secret, as its program allows; empty: unknown
 };
 
-// Memory is counted in two accounts with a quota each: sizes that everybody knows from types, and
-// those that depend on the data (`?` rows, texts of results). So whether there is room for the one
-// says nothing about the other.
-enum class Account : std::uint8_t { kOpen, kHidden };
+// Where memory is counted: sizes that everybody knows from types in the open account, those that
+// depend on the data (`?` rows, texts of results) in a hidden one. There is one of these for each
+// label and use, with a quota that depends on nobody's data: so whether there is room for a value
+// depends on values of its own label and use alone, never on data that others were not shown.
+struct Account {
+  LabelPtr label;   // of what is counted; none: the open account
+  std::string use;  // what may be released alone counts alone: the output's name, say
 
-// What every object counts beyond its bytes, so that empty ones and failures have a limit too.
+  static Account open() { return {}; }
+  bool is_open() const { return label == nullptr; }
+  bool operator==(const Account& other) const { return !(*this < other) && !(other < *this); }
+  bool operator<(const Account& other) const;
+};
+
+// What every object counts in the open account beyond its bytes, so that empty ones and failures
+// have a limit too.
 inline constexpr std::int64_t kObjectOverhead = 512;
 
 struct Object {
@@ -102,7 +112,7 @@ struct AccountStats {
 struct BackendStats {
   std::int64_t objects = 0;
   AccountStats open;
-  AccountStats hidden;
+  AccountStats hidden;  // all of them together
 };
 
 class Backend {
@@ -136,12 +146,15 @@ class Backend {
                                   std::string_view after, std::int64_t limit) const = 0;
 
   // Sets memory aside before it is allocated. Errors: kQuota. Every reserve() is followed by one
-  // unreserve() of the same size, when the value was put or given up.
-  virtual void reserve(Account account, std::int64_t bytes) = 0;
-  virtual void unreserve(Account account, std::int64_t bytes) = 0;
+  // unreserve() of the same size, when the value was put or given up. REQUIRES of these and left():
+  // a hidden account is kept there by a hold().
+  virtual void reserve(const Account& account, std::int64_t bytes) = 0;
+  virtual void unreserve(const Account& account, std::int64_t bytes) = 0;
   // Sets memory aside for as long as the result lives, which may be longer than the backend does.
-  // Errors: kQuota.
-  virtual std::shared_ptr<const void> hold(Account account, std::int64_t bytes) = 0;
+  // 0 bytes keep a hidden account and its quota there. Errors: kQuota.
+  virtual std::shared_ptr<const void> hold(const Account& account, std::int64_t bytes) = 0;
+  // Bytes that could be reserved now.
+  virtual std::int64_t left(const Account& account) const = 0;
 
   virtual BackendStats stats() const = 0;
 };
@@ -150,13 +163,13 @@ class Backend {
 class Reservation {
  public:
   Reservation(Backend& backend, std::int64_t bytes) : backend_(backend), bytes_(bytes) {
-    if (bytes_ > 0) backend_.reserve(Account::kOpen, bytes_);
+    if (bytes_ > 0) backend_.reserve(Account::open(), bytes_);
   }
   ~Reservation() { release(); }
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
   void release() {
-    if (bytes_ > 0) backend_.unreserve(Account::kOpen, bytes_);
+    if (bytes_ > 0) backend_.unreserve(Account::open(), bytes_);
     bytes_ = 0;
   }
 

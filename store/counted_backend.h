@@ -1,4 +1,4 @@
-// The part of a backend that counts its objects against the quotas of two accounts. Thread: any.
+// The part of a backend that counts its objects against its quotas. Thread: any.
 #pragma once
 
 #include <memory>
@@ -11,13 +11,16 @@ namespace curia {
 
 class CountedBackend : public Backend {
  public:
-  void reserve(Account account, std::int64_t bytes) override { books_->reserve(account, bytes); }
-  void unreserve(Account account, std::int64_t bytes) override {
+  void reserve(const Account& account, std::int64_t bytes) override {
+    books_->reserve(account, bytes);
+  }
+  void unreserve(const Account& account, std::int64_t bytes) override {
     books_->unreserve(account, bytes);
   }
-  std::shared_ptr<const void> hold(Account account, std::int64_t bytes) override {
+  std::shared_ptr<const void> hold(const Account& account, std::int64_t bytes) override {
     return QuotaBooks::hold(books_, account, bytes);
   }
+  std::int64_t left(const Account& account) const override { return books_->left(account); }
 
  protected:
   using Charge = QuotaBooks::Charge;
@@ -26,7 +29,7 @@ class CountedBackend : public Backend {
       : books_(std::make_shared<QuotaBooks>(open_quota, hidden_quota, std::move(names))) {}
 
   BackendStats stats_of(std::int64_t objects) const {
-    return {objects, books_->stats(Account::kOpen), books_->stats(Account::kHidden)};
+    return {objects, books_->open_stats(), books_->hidden_stats()};
   }
 
   const std::shared_ptr<QuotaBooks> books_;

@@ -13,7 +13,7 @@ namespace curia {
 
 class MemoryBackend : public CountedBackend {
  public:
-  // Quotas of the two accounts; 0: none.
+  // Quotas of the open account and of all hidden ones together; 0: none.
   MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota);
   ~MemoryBackend() override;
 

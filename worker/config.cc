@@ -101,7 +101,7 @@ WorkerConfig read_worker_config(const std::string& path) {
                               << 20;
   config.hidden_quota_bytes =
       fields.number_or("hidden_quota_mib",
-                       std::max<std::int64_t>(1, config.memory_quota_bytes >> 22), 1,
+                       std::max<std::int64_t>(1, config.memory_quota_bytes >> 21), 1,
                        std::int64_t{1} << 24)
       << 20;
   config.lease_ms = fields.number_or("lease_seconds", 30, 1, 3600) * 1000;
@@ -114,7 +114,7 @@ WorkerConfig read_worker_config(const std::string& path) {
   }
   config.fs_quota_bytes = fields.number_or("fs_quota_mib", 0, 0, kMostMib) << 20;
   config.fs_hidden_quota_bytes =
-      fields.number_or("fs_hidden_quota_mib", config.fs_quota_bytes >> 22, 0, kMostMib) << 20;
+      fields.number_or("fs_hidden_quota_mib", config.fs_quota_bytes >> 21, 0, kMostMib) << 20;
   config.log_level = fields.text_or("log_level", "info");
   if (config.log_level != "debug" && config.log_level != "info" && config.log_level != "warn" &&
       config.log_level != "error") {

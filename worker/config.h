@@ -35,7 +35,7 @@ struct WorkerConfig {
   std::map<std::string, DatasetConfig> datasets;
   Policy policy;
   std::int64_t memory_quota_bytes = std::int64_t{8} << 30;
-  std::int64_t hidden_quota_bytes = std::int64_t{2} << 30;  // for sizes that depend on the data
+  std::int64_t hidden_quota_bytes = std::int64_t{4} << 30;  // for sizes that depend on the data
   std::int64_t lease_ms = 30'000;
   std::string state_dir;
   std::string fs_root;              // folder of fs:// objects; "": there are none

@@ -26,6 +26,32 @@ void note_last_uses(const std::vector<Op>& ops, const std::vector<ValueId>& resu
   plan.last_uses[&typed] = std::move(last);
 }
 
+// Control ops take none themselves; what comes from outside is there already.
+bool takes_memory(const Op& op) {
+  static const std::set<std::string_view> none{"cond", "while", "for",       "dataset",
+                                               "load", "save",  "loop_index"};
+  return !none.contains(op.name);
+}
+
+void note_unknown_sizes(const std::vector<Op>& ops, const TypedRegion& typed, Plan& plan) {
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const TypedOp& own = typed.ops[i];
+    const auto unknown = [&](std::size_t value) {
+      return TaskMemory::concerns(typed.types[value]);
+    };
+    bool any = std::ranges::any_of(ops[i].operands, unknown);
+    const std::size_t end = i + 1 < ops.size() ? typed.ops[i + 1].first_result : typed.types.size();
+    for (std::size_t v = own.first_result; v < end; ++v) any = any || unknown(v);
+    const bool here = std::ranges::binary_search(own.parties, plan.party);
+    // Between a dataset and a dp_ op memory is open (task_rows.cc).
+    const bool row_wise = plan.verified.row_wise.contains(own.number);
+    if (any && here && !row_wise && takes_memory(ops[i])) plan.unknown_sizes.push_back(own.number);
+    for (std::size_t r = 0; r < ops[i].regions.size(); ++r) {
+      note_unknown_sizes(ops[i].regions[r].ops, own.regions[r], plan);
+    }
+  }
+}
+
 constexpr std::int64_t kQuickOps = 16;
 constexpr std::int64_t kQuickBytes = 64 << 10;
 
@@ -139,6 +165,7 @@ std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& dri
   std::vector<ValueId> results;
   for (const GraphOutput& output : plan->graph.outputs) results.push_back(output.value);
   note_last_uses(plan->graph.ops, results, plan->verified.body, *plan);
+  note_unknown_sizes(plan->graph.ops, plan->verified.body, *plan);
   return plan;
 }
 

@@ -26,6 +26,7 @@ struct Plan {
   std::vector<std::uint32_t> outputs;  // numbers of the outputs that this party stores
   std::vector<std::string> others;     // the other parties that take part, sorted
   std::int64_t result_bytes = 0;       // the most that this party's results take, where it is known
+  std::vector<std::uint32_t> unknown_sizes;  // ops here that take memory which no type tells
   bool takes_part = false;
   // Needs nobody else, no loops, and little memory: may run where it would hold up others.
   bool quick = false;

@@ -4,11 +4,12 @@
 
 namespace curia {
 
-SentCopies::Copy::Copy(std::shared_ptr<Board> on, ValuePtr of, Slice from,
+SentCopies::Copy::Copy(std::shared_ptr<Board> on, ValuePtr of, Slice from, Account counted,
                        std::shared_ptr<const void> reserved)
     : board(std::move(on)),
       value(std::move(of)),
       original(std::move(from)),
+      account(std::move(counted)),
       reservation(std::move(reserved)),
       bytes(slice_in_memory(original)) {}
 
@@ -25,10 +26,10 @@ Slice SentCopies::slice_of(const std::shared_ptr<const Copy>& copy) {
 }
 
 Slice SentCopies::copied(const ValuePtr& value, const Slice& slice, Backend& memory,
-                         Account account) {
+                         const Account& account) {
   {
     const std::lock_guard lock(board_->mutex);
-    const auto at = board_->copies.find({slice.data, slice.size});
+    const auto at = board_->copies.find({slice.data, slice.size, account});
     if (at != board_->copies.end()) {
       if (const auto copy = at->second.lock()) return slice_of(copy);
     }
@@ -41,7 +42,8 @@ Slice SentCopies::copied(const ValuePtr& value, const Slice& slice, Backend& mem
                                   "; what leaves a stored object is in memory until it is "
                                   "delivered, so receive what was asked for first");
   }
-  const auto fresh = std::make_shared<const Copy>(board_, value, slice, std::move(reserved));
+  const auto fresh =
+      std::make_shared<const Copy>(board_, value, slice, account, std::move(reserved));
   std::shared_ptr<const Copy> first;  // of another thread, if one was faster
   {
     const std::lock_guard lock(board_->mutex);
@@ -52,7 +54,7 @@ Slice SentCopies::copied(const ValuePtr& value, const Slice& slice, Backend& mem
   return slice_of(first == nullptr ? fresh : first);
 }
 
-ValuePtr SentCopies::of(const ValuePtr& value, Backend& memory, Account account) {
+ValuePtr SentCopies::of(const ValuePtr& value, Backend& memory, const Account& account) {
   return unmapped(value, [&](const Slice& slice) { return copied(value, slice, memory, account); });
 }
 

@@ -2,14 +2,15 @@
 // fetch has ended, when nobody can ask any more whether their file was cut.
 //
 // A copy counts in the quota of mem:// until its last byte has left, and all who send the same
-// bytes meanwhile share it. Thread: any (a mutex of its own, not held while bytes are copied).
+// bytes in the same account meanwhile share it. Thread: any (a mutex of its own, not held while
+// bytes are copied).
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <utility>
+#include <tuple>
 
 #include "protocol/value.h"
 #include "store/backend.h"
@@ -19,12 +20,15 @@ namespace curia {
 class SentCopies {
  public:
   SentCopies();
-  // The value itself where no part of it is in a file. `account`: whether its type tells its size.
+  // The value itself where no part of it is in a file. `account`: where its type tells its size the
+  // open one.
   // Errors: kQuota, saying what to do; kCorrupt where the file was cut meanwhile.
-  ValuePtr of(const ValuePtr& value, Backend& memory, Account account);
+  ValuePtr of(const ValuePtr& value, Backend& memory, const Account& account);
 
  private:
-  using Place = std::pair<const std::uint8_t*, std::int64_t>;  // begin and size in a mapping
+  // Begin and size in a mapping, and where the copy counts: one that is there for another account
+  // must not make room in this one.
+  using Place = std::tuple<const std::uint8_t*, std::int64_t, Account>;
   struct Copy;
   struct Board {
     std::mutex mutex;
@@ -33,21 +37,23 @@ class SentCopies {
   // What owns the memory of one slice. Keeps the value too, so that the place in its mapping stays
   // its own, and a later get() of the object finds the same one.
   struct Copy {
-    Copy(std::shared_ptr<Board> on, ValuePtr of, Slice from, std::shared_ptr<const void> reserved);
+    Copy(std::shared_ptr<Board> on, ValuePtr of, Slice from, Account counted,
+         std::shared_ptr<const void> reserved);
     ~Copy();
     Copy(const Copy&) = delete;
     Copy& operator=(const Copy&) = delete;
-    Place place() const { return {original.data, original.size}; }
+    Place place() const { return {original.data, original.size, account}; }
 
     const std::shared_ptr<Board> board;
     const ValuePtr value;
     const Slice original;
+    const Account account;
     const std::shared_ptr<const void> reservation;
     const Slice bytes;
   };
 
   static Slice slice_of(const std::shared_ptr<const Copy>& copy);
-  Slice copied(const ValuePtr& value, const Slice& slice, Backend& memory, Account account);
+  Slice copied(const ValuePtr& value, const Slice& slice, Backend& memory, const Account& account);
 
   const std::shared_ptr<Board> board_;
 };

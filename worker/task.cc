@@ -36,13 +36,14 @@ std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
     const Flow& flow = plan_.flow(labels_, *parts_.rules, instance_);
     flow_ = &flow;
     ask_consents(flow);
+    open_memory();
     save_labels_ = flow.saves;
     Values values(values_.begin(),
                   values_.begin() + static_cast<std::ptrdiff_t>(plan_.graph.inputs.size()));
     values_.clear();
     values = region(plan_.graph.ops, plan_.verified.body, std::move(values));
     memory.release();
-    if (memory_ != nullptr) memory_->release();
+    for (const auto& [op, own] : memory_) own->release();
     return collect(flow, values);
   } catch (const Error& error) {
     throw error.at_party(parts_.party);
@@ -201,12 +202,19 @@ Task::Values Task::step(const Op& op, const TypedRegion& around, const TypedOp& 
   return compute(op, around, typed, values);
 }
 
-TaskMemory& Task::memory() {
-  if (memory_ == nullptr) {
-    memory_ = std::make_unique<TaskMemory>(parts_.store->backend("mem"));
+// All accounts at once, whatever the data makes of the run: that there are too many labels is told
+// to everybody.
+void Task::open_memory() {
+  std::map<Account, std::shared_ptr<TaskMemory>> known;
+  for (const std::uint32_t op : plan_.unknown_sizes) {
+    const LabelPtr& label = flow_->ops.at(op);
+    auto& own = known[{label, ""}];
+    if (own == nullptr) own = std::make_shared<TaskMemory>(parts_.store->backend("mem"), label);
+    memory_[op] = own;
   }
-  return *memory_;
 }
+
+TaskMemory& Task::memory_of(const TypedOp& typed) { return *memory_.at(typed.number); }
 
 Task::Values Task::compute(const Op& op, const TypedRegion& around, const TypedOp& typed,
                            const Values& values) {
@@ -230,10 +238,11 @@ Task::Values Task::compute(const Op& op, const TypedRegion& around, const TypedO
     told = told && !TaskMemory::concerns(around.types[typed.first_result + r]);
   }
   if (told) return (*kernel)({op, operands, parts_.pool, &cancelled_});
+  TaskMemory& memory = memory_of(typed);
   try {
-    memory().reserve_results(op, operands);
-    Values results = (*kernel)({op, operands, parts_.pool, &cancelled_, &memory().reserver()});
-    memory().settle(operands, results);
+    memory.reserve_results(op, operands);
+    Values results = (*kernel)({op, operands, parts_.pool, &cancelled_, &memory.reserver()});
+    memory.settle(operands, results);
     return results;
   } catch (const Error& error) {
     // Whether it fails tells something about the data. So the run goes on with the failure in the

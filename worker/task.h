@@ -81,8 +81,10 @@ class Task {
   void note_move(const TypedOp& typed, std::int64_t bytes_sent);
   Values run_kernel(const Op& op, const TypedRegion& around, const TypedOp& typed, Values operands,
                     const std::string& device, int owner_rank, int to_rank);
-  // The value, or what can be read when the op has ended. hidden: no type tells its size.
-  ValuePtr to_send(const ValuePtr& value, bool hidden);
+  // The value, or what can be read when the op has ended.
+  ValuePtr to_send(const ValuePtr& value, const Account& account);
+  // Stands for a value that was too large to be received.
+  ValuePtr no_room(const std::string& from, const Op& op) const;
   Values transfer(const Op& op, const Type& from, const TypedOp& typed, const Values& values);
   Values cond(const Op& op, const TypedOp& typed, const Values& values);
   Values loop(const Op& op, const TypedOp& typed, const Values& values);
@@ -94,7 +96,8 @@ class Task {
                  const Values& values);
   Values compute_rows(const Op& op, const TypedRegion& around, const TypedOp& typed,
                       const Values& values, std::uint32_t source);
-  TaskMemory& memory();
+  void open_memory();
+  TaskMemory& memory_of(const TypedOp& typed);
   std::vector<TaskOutput> collect(const Flow& flow, const Values& values);
 
   Lane& lane(const std::string& peer);
@@ -134,8 +137,8 @@ class Task {
   std::vector<LabelPtr> save_labels_;
   std::map<std::uint32_t, std::uint64_t> saves_;  // that were made, by op
   std::map<std::uint32_t, std::uint32_t> steps_;
-  std::vector<std::int64_t> indices_;   // of the loops around, innermost last
-  std::unique_ptr<TaskMemory> memory_;  // made when first needed
+  std::vector<std::int64_t> indices_;  // of the loops around, innermost last
+  std::map<std::uint32_t, std::shared_ptr<TaskMemory>> memory_;  // by op number
 };
 
 }  // namespace curia

@@ -1,7 +1,6 @@
 #include "worker/task_memory.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <mutex>
 #include <set>
@@ -21,36 +20,39 @@ void put_result(ObjectStore& store, const Uri& uri, ValuePtr value,
   }
 }
 
-struct TaskMemory::Account {
-  explicit Account(Backend& quota) : backend(&quota) {}
+struct TaskMemory::Books {
+  Books(Backend& quota, const LabelPtr& label)
+      : account{label, "run"}, backend(&quota), kept(quota.hold(account, 0)) {}
 
   void take(std::int64_t bytes) {
     const std::lock_guard lock(mutex);
     if (backend == nullptr || bytes <= 0) return;
-    backend->reserve(curia::Account::kHidden, bytes);
+    backend->reserve(account, bytes);
     held += bytes;
     open += bytes;
   }
   void give_back(std::int64_t bytes) {
     const std::lock_guard lock(mutex);
     if (backend == nullptr) return;
-    backend->unreserve(curia::Account::kHidden, bytes);
+    backend->unreserve(account, bytes);
     held -= bytes;
   }
 
+  const Account account;
   std::mutex mutex;
-  Backend* backend;       // none once it was released: memory may outlive the worker's store
-  std::int64_t held = 0;  // reserved altogether
-  std::int64_t open = 0;  // of it: not charged to any memory yet
+  Backend* backend;  // none once it was released: memory may outlive the worker's store
+  std::shared_ptr<const void> kept;  // the account, also while nothing counts in it
+  std::int64_t held = 0;             // reserved altogether
+  std::int64_t open = 0;             // of it: not charged to any memory yet
 };
 
 // Lives as long as the memory that it stands for.
 struct TaskMemory::Charge {
-  Charge(std::shared_ptr<Account> of, std::int64_t size) : account(std::move(of)), bytes(size) {}
-  ~Charge() { account->give_back(bytes); }
+  Charge(std::shared_ptr<Books> of, std::int64_t size) : books(std::move(of)), bytes(size) {}
+  ~Charge() { books->give_back(bytes); }
   Charge(const Charge&) = delete;
   Charge& operator=(const Charge&) = delete;
-  const std::shared_ptr<Account> account;
+  const std::shared_ptr<Books> books;
   const std::int64_t bytes;
 };
 
@@ -92,8 +94,8 @@ ValuePtr with_charge(const ValuePtr& value, const std::shared_ptr<const void>& c
   return std::make_shared<const Value>(std::move(charged));
 }
 
-TaskMemory::TaskMemory(Backend& backend)
-    : account_(std::make_shared<Account>(backend)),
+TaskMemory::TaskMemory(Backend& backend, const LabelPtr& label)
+    : books_(std::make_shared<Books>(backend, label)),
       reserver_([this](std::int64_t bytes) { reserve(bytes); }) {}
 
 TaskMemory::~TaskMemory() { release(); }
@@ -107,7 +109,7 @@ bool TaskMemory::concerns(const Type& type) {
          });
 }
 
-void TaskMemory::reserve(std::int64_t bytes) { account_->take(bytes); }
+void TaskMemory::reserve(std::int64_t bytes) { books_->take(bytes); }
 
 void TaskMemory::reserve_results(const Op& op, const std::vector<ValuePtr>& operands) {
   const OpSpec* spec = find_op(op.name);
@@ -144,16 +146,16 @@ void TaskMemory::settle(const std::vector<ValuePtr>& operands, std::vector<Value
   }
   std::int64_t wanted = 0;
   for (const auto& [owner, bytes] : fresh) wanted += bytes;
-  const std::int64_t open = std::exchange(account_->open, 0);
+  const std::int64_t open = std::exchange(books_->open, 0);
   if (wanted > open) {
-    account_->take(wanted - open);
+    books_->take(wanted - open);
   } else if (wanted < open) {
-    account_->give_back(open - wanted);
+    books_->give_back(open - wanted);
   }
-  account_->open = 0;
+  books_->open = 0;
   std::map<const void*, std::shared_ptr<const Charge>> charges;
   for (const auto& [owner, bytes] : fresh) {
-    charges.emplace(owner, std::make_shared<const Charge>(account_, bytes));
+    charges.emplace(owner, std::make_shared<const Charge>(books_, bytes));
   }
   for (ValuePtr& result : results) {
     Value charged = *result;
@@ -166,19 +168,20 @@ void TaskMemory::settle(const std::vector<ValuePtr>& operands, std::vector<Value
   }
 }
 
+const Account& TaskMemory::account() const { return books_->account; }
+
 std::int64_t TaskMemory::left() const {
-  const std::lock_guard lock(account_->mutex);
-  const AccountStats stats = account_->backend->stats().hidden;
-  if (stats.quota_bytes == 0) return std::numeric_limits<std::int64_t>::max();
-  return std::max<std::int64_t>(0, stats.left());
+  const std::lock_guard lock(books_->mutex);
+  return books_->backend->left(books_->account);
 }
 
 void TaskMemory::release() {
-  const std::lock_guard lock(account_->mutex);
-  if (account_->backend == nullptr) return;
-  account_->backend->unreserve(curia::Account::kHidden, account_->held);
-  account_->held = account_->open = 0;
-  account_->backend = nullptr;
+  const std::lock_guard lock(books_->mutex);
+  if (books_->backend == nullptr) return;
+  books_->backend->unreserve(books_->account, books_->held);
+  books_->held = books_->open = 0;
+  books_->backend = nullptr;
+  books_->kept.reset();
 }
 
 }  // namespace curia

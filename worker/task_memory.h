@@ -1,6 +1,6 @@
-// The memory of a task's values whose size no type tells (`?` rows, texts): set aside in the quota
-// before it is allocated, and given back when the last who holds the memory lets go of it. What
-// types do tell is reserved for the whole run (Plan::result_bytes).
+// The memory of a task's values of one label whose size no type tells (`?` rows, texts): set aside
+// in the quota before it is allocated, and given back when the last who holds the memory lets go of
+// it. What types do tell is reserved for the whole run (Plan::result_bytes).
 //
 // Owned by a Task; memory that is charged may outlive it. Thread: reserve() any, the rest the
 // task's.
@@ -27,7 +27,8 @@ ValuePtr with_charge(const ValuePtr& value, const std::shared_ptr<const void>& c
 
 class TaskMemory {
  public:
-  explicit TaskMemory(Backend& backend);
+  // Errors: kQuota where there is no account for this label.
+  TaskMemory(Backend& backend, const LabelPtr& label);
   ~TaskMemory();  // releases
   TaskMemory(const TaskMemory&) = delete;
   TaskMemory& operator=(const TaskMemory&) = delete;
@@ -42,6 +43,8 @@ class TaskMemory {
   // The op has run: what was reserved is charged to the memory of its results, without that which
   // they share with operands; the rest is given back. Errors: kQuota.
   void settle(const std::vector<ValuePtr>& operands, std::vector<ValuePtr>& results);
+  // What the values count in.
+  const Account& account() const;
   // Bytes that could be reserved now.
   std::int64_t left() const;
 
@@ -51,10 +54,10 @@ class TaskMemory {
   const std::function<void(std::int64_t)>& reserver() const { return reserver_; }
 
  private:
-  struct Account;
+  struct Books;
   struct Charge;
 
-  const std::shared_ptr<Account> account_;
+  const std::shared_ptr<Books> books_;
   const std::function<void(std::int64_t)> reserver_;
 };
 

@@ -30,13 +30,12 @@ ValuePtr value_of(const Message& message, const Type& declared, const std::strin
 
 }  // namespace
 
-ValuePtr Task::to_send(const ValuePtr& value, bool hidden) {
+ValuePtr Task::to_send(const ValuePtr& value, const Account& account) {
   try {
-    return parts_.copies.of(value, parts_.store->backend("mem"),
-                            hidden ? Account::kHidden : Account::kOpen);
+    return parts_.copies.of(value, parts_.store->backend("mem"), account);
   } catch (const Error& error) {
     // That there is no room for it tells its size, so it is told to those who get the value.
-    if (!hidden || error.code() != Code::kQuota) throw;
+    if (account.is_open() || error.code() != Code::kQuota) throw;
     return std::make_shared<const Value>(error.at_party(parts_.party));
   }
 }
@@ -48,7 +47,8 @@ Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed
   const bool hidden = TaskMemory::concerns(from);
   const std::int64_t counted = hidden ? 0 : max_body_bytes(from, 0);
   if (from.device == parts_.party) {
-    const ValuePtr kept = to_send(values[op.operands[0]], hidden);
+    const ValuePtr kept =
+        to_send(values[op.operands[0]], hidden ? memory_of(typed).account() : Account::open());
     const Value& value = *kept;
     if (value.is_error()) {
       send(op.device, tag,
@@ -66,24 +66,34 @@ Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed
     const Message message = recv(from.device, tag, counted, "transfer", &op, counted);
     return {value_of(message, declared, from.device)};
   }
-  // The sender alone knows how much it is, so no more is taken than there is room for.
-  const std::int64_t room = std::min(memory().left(), kMaxUnknownBytes);
+  // The sender alone knows how much it is, so no more is taken than there is room for. That there
+  // is none is known to those who may see the value.
+  TaskMemory& memory = memory_of(typed);
+  const std::int64_t room = std::min(memory.left(), kMaxUnknownBytes);
+  Message message;
   try {
-    Values received = {
-        value_of(recv(from.device, tag, room, "transfer", &op, 0), declared, from.device)};
-    memory().settle({}, received);
-    return received;
+    message = recv(from.device, tag, room, "transfer", &op, 0);
   } catch (const Error& error) {
-    // The link refuses what is larger than the room, and drops it.
-    const bool larger = error.code() == Code::kCorrupt && room < kMaxUnknownBytes;
-    if (!error.party().empty() || !(larger || error.code() == Code::kQuota)) throw;
-    // That there is no room tells its size. So it stands in its place, for those who may see it.
-    return {std::make_shared<const Value>(
-        Error(Code::kQuota, "memory quota: no room for a value from " + from.device +
-                                "; release results of unknown size, or raise hidden_quota_mib")
-            .at_op(op.name, plan_.graph.site_of(op))
-            .at_party(parts_.party))};
+    const bool too_long = error.code() == Code::kCorrupt && error.party().empty();
+    if (!too_long || room == kMaxUnknownBytes) throw;
+    return {no_room(from.device, op)};
   }
+  Values received = {value_of(message, declared, from.device)};
+  try {
+    memory.settle({}, received);
+  } catch (const Error& error) {
+    if (error.code() != Code::kQuota) throw;
+    return {no_room(from.device, op)};
+  }
+  return received;
+}
+
+ValuePtr Task::no_room(const std::string& from, const Op& op) const {
+  const Error error(Code::kQuota,
+                    "memory quota: no room for a value from " + from +
+                        "; release results of unknown size, or raise hidden_quota_mib");
+  return std::make_shared<const Value>(
+      error.at_op(op.name, plan_.graph.site_of(op)).at_party(parts_.party));
 }
 
 }  // namespace curia

@@ -253,7 +253,7 @@ TEST_CASE("A failure of the driver's own data ends the run that should share it"
 TEST_CASE("Unknown rows: a run told whether rows had room at the party that they were moved to") {
   for (const bool same : {false, true}) {
     Parties parties = parties_of(same, true);
-    parties["bob"].hidden_quota_bytes = 4096;
+    parties["bob"].hidden_quota_bytes = 32 << 10;  // of which one label has an eighth
     const auto world = simulated_world(std::move(parties));
     Session session = world->connect();
     Program program("move");

@@ -137,13 +137,13 @@ void check_backend_contract(const MakeBackend& make) {
             backend->put("k", contract_value(fits + 1, 2), contract_meta("dora"), 1);
           }) == Code::kQuota);
     CHECK(first_of(*backend->get("k")) == 1);
-    CHECK(code_of([&] { backend->reserve(Account::kOpen, 1); }) == Code::kQuota);
+    CHECK(code_of([&] { backend->reserve(Account::open(), 1); }) == Code::kQuota);
     backend->erase("k");
-    CHECK_NOTHROW(backend->reserve(Account::kOpen, kContractQuota));
+    CHECK_NOTHROW(backend->reserve(Account::open(), kContractQuota));
     CHECK(code_of([&] { backend->put("k", contract_value(1, 1), contract_meta("dora"), 0); }) ==
           Code::kQuota);
     CHECK(backend->stats().open.reserved_bytes == kContractQuota);
-    backend->unreserve(Account::kOpen, kContractQuota);
+    backend->unreserve(Account::open(), kContractQuota);
     CHECK(backend->stats().open.reserved_bytes == 0);
     CHECK_NOTHROW(backend->put("k", contract_value(1, 1), contract_meta("dora"), 0));
   }

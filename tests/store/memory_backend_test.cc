@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "store/object_store.h"
+#include "store/quota_books.h"
 #include "tests/store/backend_contract.h"
 
 using namespace curia;
@@ -14,8 +15,8 @@ TEST_CASE("MemoryBackend: keeps the contract of backends") {
 
 TEST_CASE("MemoryBackend: without a quota anything fits") {
   MemoryBackend backend(0, 0);
-  CHECK_NOTHROW(backend.reserve(Account::kOpen, std::int64_t{1} << 50));
-  backend.unreserve(Account::kOpen, std::int64_t{1} << 50);
+  CHECK_NOTHROW(backend.reserve(Account::open(), std::int64_t{1} << 50));
+  backend.unreserve(Account::open(), std::int64_t{1} << 50);
 }
 
 TEST_CASE("ObjectStore: a URI goes to the backend of its scheme") {
@@ -47,35 +48,105 @@ TEST_CASE("Reservation: gives back what it took, also when something fails") {
   CHECK(backend.stats().open.reserved_bytes == 0);
 }
 
-TEST_CASE("MemoryBackend: how full one account is says nothing about the other") {
-  MemoryBackend backend(1000 + 2 * kObjectOverhead, 1000 + 2 * kObjectOverhead);
-  const auto value = [](std::int64_t bytes) {
-    return std::make_shared<const Value>(Tensor::of<std::uint8_t>(
-        {bytes}, std::vector<std::uint8_t>(static_cast<std::size_t>(bytes))));
-  };
-  const auto meta = [](bool hidden) {
-    auto known = std::make_shared<ObjectMeta>();
-    known->label = std::make_shared<const Label>();
-    known->hidden = hidden;
-    return known;
-  };
-  backend.put("open", value(900), meta(false), 0);
-  backend.put("hidden", value(900), meta(true), 0);
-  CHECK_THROWS_WITH_AS(backend.put("more", value(200), meta(false), 0),
-                       doctest::Contains("712 bytes wanted"), Error);
-  // Not even how many bytes were wanted.
-  CHECK_THROWS_WITH_AS(backend.reserve(Account::kHidden, 700),
-                       doctest::Contains("whose size depends on the data"), Error);
+namespace {
+
+constexpr std::int64_t kHiddenQuota = 1 << 20;
+
+ValuePtr bytes_of(std::int64_t bytes) {
+  return std::make_shared<const Value>(Tensor::of<std::uint8_t>(
+      {bytes}, std::vector<std::uint8_t>(static_cast<std::size_t>(bytes))));
+}
+
+// source "": of an open size.
+std::shared_ptr<const ObjectMeta> meta_of(const std::string& source,
+                                          const std::string& output = "out") {
+  auto known = std::make_shared<ObjectMeta>();
+  auto label = std::make_shared<Label>();
+  if (!source.empty()) label->sources[{"alice", source}];
+  known->label = std::move(label);
+  known->hidden = !source.empty();
+  known->output = output;
+  return known;
+}
+
+bool fits(Backend& backend, const std::string& key, std::int64_t bytes,
+          const std::shared_ptr<const ObjectMeta>& meta) {
   try {
-    backend.reserve(Account::kHidden, 700);
+    backend.put(key, bytes_of(bytes), meta, 0);
+    return true;
   } catch (const Error& error) {
-    CHECK(error.message().find_first_of("0123456789") == std::string::npos);
+    REQUIRE(error.code() == Code::kQuota);
+    return false;
   }
-  CHECK(backend.put("open", value(50), meta(true), 1) == 2);  // changes the account
+}
+
+}  // namespace
+
+TEST_CASE("MemoryBackend: how full the open account is says nothing of sizes that are hidden") {
+  MemoryBackend backend(1000 + 3 * kObjectOverhead, kHiddenQuota);
+  backend.put("open", bytes_of(900), meta_of(""), 0);
+  backend.put("hidden", bytes_of(900), meta_of("x"), 0);
+  CHECK_THROWS_WITH_AS(backend.put("more", bytes_of(200), meta_of(""), 0),
+                       doctest::Contains("712 bytes wanted"), Error);
+  CHECK(backend.put("open", bytes_of(50), meta_of("x"), 1) == 2);  // changes the account
   CHECK(backend.stats().open.bytes == 0);
   CHECK(backend.stats().hidden.bytes == 950);
   backend.erase("hidden");
   CHECK(backend.stats().hidden.bytes == 50);
+}
+
+TEST_CASE("MemoryBackend: a hidden account is full at its share, whatever is in the others") {
+  for (const std::int64_t others : {100, 100'000}) {
+    MemoryBackend backend(0, kHiddenQuota);
+    CHECK(fits(backend, "x1", others, meta_of("x")));
+    CHECK(fits(backend, "x2", 100, meta_of("x", "another output")));
+    CHECK(fits(backend, "y1", 50'000, meta_of("y")));
+    CHECK(fits(backend, "x3", 80'000, meta_of("x", "another output")));
+    CHECK_FALSE(fits(backend, "y2", 50'000, meta_of("y")));
+    CHECK(fits(backend, "x4", 40'000, meta_of("x")) == (others == 100));
+    try {
+      backend.put("y2", bytes_of(50'000), meta_of("y"), 0);
+    } catch (const Error& error) {
+      // Not even how many bytes were wanted.
+      CHECK(error.message().find_first_of("0123456789") == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("MemoryBackend: a failure has room in a full account, so that nobody sees it is full") {
+  MemoryBackend backend(0, kHiddenQuota);
+  CHECK(fits(backend, "rows", kHiddenQuota / QuotaBooks::kFirstShare, meta_of("x")));
+  CHECK_FALSE(fits(backend, "more", 1, meta_of("x")));
+  const auto failure = std::make_shared<const Value>(Error(Code::kQuota, "no room"));
+  for (int i = 0; i < 100; ++i) {
+    CHECK_NOTHROW(backend.put("failure" + std::to_string(i), failure, meta_of("x"), 0));
+  }
+}
+
+TEST_CASE("MemoryBackend: hidden accounts never get more than their quota together") {
+  MemoryBackend backend(0, kHiddenQuota);
+  std::int64_t given = 0;
+  std::vector<std::shared_ptr<const void>> held;
+  const auto label = [](int i) { return meta_of("x" + std::to_string(i))->label; };
+  Error error(Code::kFailed, "");
+  while (error.code() != Code::kQuota) {
+    try {
+      const Account account{label(static_cast<int>(held.size())), "run"};
+      held.push_back(backend.hold(account, 0));
+      const std::int64_t left = backend.left(account);
+      CHECK(left >= QuotaBooks::kLeastShare);
+      given += left;
+    } catch (const Error& refused) {
+      error = refused;
+    }
+  }
+  CHECK(given <= kHiddenQuota);
+  CHECK(held.size() > 30);
+  CHECK(error.message().find("too many different labels") != std::string::npos);
+  held.clear();
+  const Account again{label(0), "run"};
+  const auto first = backend.hold(again, 0);
+  CHECK(backend.left(again) == kHiddenQuota / QuotaBooks::kFirstShare);
 }
 
 TEST_CASE("MemoryBackend: who holds an object may outlive the backend") {

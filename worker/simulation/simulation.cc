@@ -58,7 +58,8 @@ struct Simulation::State {
     if (!config.fs_root.empty()) {
       options.files = FileStoreOptions{.root = config.fs_root + "/objects",
                                        .state = config.fs_root,
-                                       .key = store_keys.at(party)};
+                                       .key = store_keys.at(party),
+                                       .hidden_quota = config.fs_hidden_quota_bytes};
       std::filesystem::create_directories(config.fs_root);
     }
     for (const auto& [peer, unused] : parties) {

@@ -36,6 +36,7 @@ struct SimulatedParty {
   // What the worker gets instead of its link, around it: a party that does not do as it should.
   std::function<std::shared_ptr<Link>(std::shared_ptr<Link>)> wrap_link;
   std::string fs_root;  // folder of fs:// objects, which outlive restarts; "": there are none
+  std::int64_t fs_hidden_quota_bytes = 0;
 };
 
 class Simulation {
