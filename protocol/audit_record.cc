@@ -52,12 +52,29 @@ void cut_text(std::string& text) {
   text += " ... (" + std::to_string(cut) + " bytes cut)";
 }
 
-// A log may hold anything once somebody has edited it: no control character reaches a terminal.
-std::string shown(std::string_view text) {
-  std::string line(text);
-  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
-  std::replace_if(line.begin(), line.end(), is_control, '?');
-  return line;
+// Bytes of the character of UTF-8 at `at`; 0 where there is none. Overlong spellings, surrogates
+// and what lies behind the last character are none (RFC 3629).
+std::size_t utf8_size(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) -> unsigned {
+    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
+  };
+  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    if (!follows(1) || !follows(2)) return 0;
+    const bool overlong = first == 0xE0 && byte(1) < 0xA0;
+    const bool surrogate = first == 0xED && byte(1) >= 0xA0;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    if (!follows(1) || !follows(2) || !follows(3)) return 0;
+    const bool overlong = first == 0xF0 && byte(1) < 0x90;
+    const bool too_large = first == 0xF4 && byte(1) >= 0x90;
+    return overlong || too_large ? 0 : 4;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -65,6 +82,30 @@ std::string shown(std::string_view text) {
 template <class Archive>
 void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, AuditField& field) {
   ar(field.name, field.value);
+}
+
+std::string audit_shown(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string line;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = utf8_size(text, at);
+    const auto first = static_cast<unsigned char>(text[at]);
+    const bool control =
+        first < 0x20 || first == 0x7F ||
+        (size == 2 && first == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
+    if (size == 0 || control) {
+      for (std::size_t i = 0; i < (size == 0 ? 1 : size); ++i) {
+        const auto byte = static_cast<unsigned char>(text[at + i]);
+        line += "\\x";
+        line += kDigits[byte >> 4U];
+        line += kDigits[byte & 15U];
+      }
+    } else {
+      line += text.substr(at, size);
+    }
+    at += size == 0 ? 1 : size;
+  }
+  return line;
 }
 
 std::string_view audit_kind_name(AuditKind kind) {
@@ -175,8 +216,8 @@ std::string audit_time(std::int64_t time_ms) {
 
 std::string audit_line(const AuditRecord& record) {
   std::string line(audit_kind_name(record.kind));
-  if (!record.principal.empty()) line += " " + shown(record.principal);
-  if (!record.session.empty()) line += " session " + shown(record.session.substr(0, 8));
+  if (!record.principal.empty()) line += " " + audit_shown(record.principal);
+  if (!record.session.empty()) line += " session " + audit_shown(record.session.substr(0, 8));
   if (record.task != 0) line += " task " + std::to_string(record.task);
   if (record.task != 0 && record.times > 1) {
     line += " to " + std::to_string(record.task + record.times - 1);
@@ -184,8 +225,8 @@ std::string audit_line(const AuditRecord& record) {
     line += " " + std::to_string(record.times) + " times";
   }
   for (const AuditField& field : record.fields) {
-    line += " " + shown(field.name) + "=";
-    const std::string value = shown(field.value);
+    line += " " + audit_shown(field.name) + "=";
+    const std::string value = audit_shown(field.value);
     const bool plain = value.find(' ') == std::string::npos && !value.empty();
     line += plain ? value : "\"" + value + "\"";
   }

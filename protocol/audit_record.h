@@ -95,6 +95,9 @@ struct AuditHead {
 AuditHead sign_head(const SigningKey& key, const std::string& party, std::uint64_t sequence,
                     const Digest& hash);
 
+// A log may hold anything once somebody has edited it: what is printed of one goes through this.
+// The bytes of control characters (C0, DEL, C1), and those that are no UTF-8, become \xNN.
+std::string audit_shown(std::string_view text);
 // "2027-01-31T00:00:00.000Z"
 std::string audit_time(std::int64_t time_ms);
 // One line: what happened, for people.

@@ -42,8 +42,13 @@ auto reading(const std::string& path, F read) {
   try {
     return read();
   } catch (const Error& error) {
-    throw Error(Code::kInvalid, path + ": " + error.message());
+    throw Error(Code::kInvalid, path + ": " + audit_shown(error.message()));
   }
+}
+
+// Nothing of a log but ASCII, and its control characters escaped; what is no UTF-8 is replaced.
+void print_safe(const Json& document) {
+  std::puts(document.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
 }
 
 Json json_of(const AuditRecord& record) {
@@ -86,7 +91,7 @@ void show(const AuditFlags& flags, const Global& global) {
   if (global.json) {
     Json list = Json::array();
     for (const AuditRecord& record : records) list.push_back(json_of(record));
-    return Global::print({{"records", list}});
+    return print_safe({{"records", list}});
   }
   for (const AuditRecord& record : records) {
     std::printf("%6llu  %s  %s\n", static_cast<unsigned long long>(record.sequence),
@@ -142,22 +147,22 @@ void verify(const AuditFlags& flags, Global& global) {
     for (const AuditProblem& problem : report.problems) {
       problems.push_back({{"record", problem.record}, {"text", problem.text}});
     }
-    return Global::print({{"good", report.problems.empty()},
-                          {"party", report.party},
-                          {"key", report.key.hex()},
-                          {"records", report.records},
-                          {"last", report.last},
-                          {"signed_to", report.signed_to},
-                          {"unsigned_records", report.unsigned_records},
-                          {"unsigned_consents", report.unsigned_consents},
-                          {"seen_to", report.seen_to},
-                          {"cut_bytes", report.cut_bytes},
-                          {"problems", problems}});
+    return print_safe({{"good", report.problems.empty()},
+                       {"party", report.party},
+                       {"key", report.key.hex()},
+                       {"records", report.records},
+                       {"last", report.last},
+                       {"signed_to", report.signed_to},
+                       {"unsigned_records", report.unsigned_records},
+                       {"unsigned_consents", report.unsigned_consents},
+                       {"seen_to", report.seen_to},
+                       {"cut_bytes", report.cut_bytes},
+                       {"problems", problems}});
   }
-  for (const AuditProblem& problem : report.problems) std::puts(problem.text.c_str());
+  for (const AuditProblem& problem : report.problems) std::puts(audit_shown(problem.text).c_str());
   std::printf("%s: %llu records of %s, signed to record %llu with key %s\n",
               report.problems.empty() ? "good" : "NOT good",
-              static_cast<unsigned long long>(report.records), report.party.c_str(),
+              static_cast<unsigned long long>(report.records), audit_shown(report.party).c_str(),
               static_cast<unsigned long long>(report.signed_to), report.key.hex().c_str());
   if (report.unsigned_records != 0) {
     std::printf("%llu records after the last signature are not vouched for\n",

@@ -108,7 +108,9 @@ bool Interrupt::happened() { return interrupted; }
 void Interrupt::settle() { interrupted = false; }
 
 void Global::print(const nlohmann::ordered_json& document) {
-  std::printf("%s\n", document.dump(2).c_str());
+  std::printf(
+      "%s\n",
+      document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
 ClusterConfig Global::cluster_config() const {

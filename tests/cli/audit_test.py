@@ -1,10 +1,28 @@
 #!/usr/bin/env python3
 """`curia audit` and `curia grants` on the logs and workers of a small cluster."""
+import hashlib
 import json
 import pathlib
+import struct
 import unittest
 
 import support
+
+
+def text(data):
+    return struct.pack("<I", len(data)) + data
+
+
+def forged_log(records):
+    """A log that nobody signed; `records`: (kind, fields)."""
+    log, before = b"curia audit 1\n", bytes(32)
+    for number, (kind, fields) in enumerate(records, 1):
+        body = struct.pack("<QqB", number, 0, kind) + text(b"mallory") + text(b"") + struct.pack("<QQ", 0, 1)
+        body += struct.pack("<I", len(fields)) + b"".join(text(name) + text(value) for name, value in fields)
+        pieces = (b"curia audit record 1", before, body)
+        before = hashlib.sha256(b"".join(struct.pack("<Q", len(p)) + p for p in pieces)).digest()
+        log += text(body) + before
+    return log
 
 
 class Audit(support.CliTest):
@@ -55,6 +73,21 @@ class Audit(support.CliTest):
         self.assertIn("it was cut", self.run_curia("audit", "verify", "c/alice/state", code=1).stdout)
         found = self.json("audit", "verify", str(self.log("alice")), "--peer", "c/bob/state", code=1)
         self.assertIn("cut off", found["problems"][0]["text"])
+
+    def test_nothing_in_a_log_reaches_the_terminal_as_a_control_character(self):
+        party = b"alice\x1b[2J\x1b[H good: 900 records of alice\x1b[8m"
+        log = self.folder / "evil.log"
+        log.write_bytes(forged_log([(1, [(b"party", party), (b"key", b"00" * 32), (b"epoch", b"1")]),
+                                    (12, [(b"request", b"\xc2\x9b31mred"), (b"code", b"\xff")])]))
+        for flags in ([], ["--json"]):
+            for command, code in (("show", 0), ("verify", 1)):
+                shown = self.run_curia(*flags, "audit", command, str(log), code=code).stdout
+                controls = [c for c in shown if c != "\n" and (ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0)]
+                self.assertEqual(controls, [], shown)
+        text = self.run_curia("audit", "verify", str(log), code=1).stdout
+        self.assertIn("nothing in this log is signed", text)
+        self.assertIn("\\x1b[2J", text)
+        self.assertIn("\\xc2\\x9b31mred", self.out("audit", "show", str(log)))
 
     def test_a_driver_reads_the_grants_that_name_it(self):
         self.up()

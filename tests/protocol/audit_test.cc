@@ -145,6 +145,22 @@ TEST_CASE("Audit record: nothing in an edited log reaches a terminal as a contro
   for (const unsigned char c : line) CHECK((c >= 0x20 && c != 0x7F));
 }
 
+TEST_CASE("Audit record: control characters of all kinds and broken UTF-8 are shown escaped") {
+  CHECK(audit_shown("\x1b[2J\n\x7f") == "\\x1b[2J\\x0a\\x7f");
+  CHECK(audit_shown("\xc2\x9b"
+                    "31m") == "\\xc2\\x9b31m");
+  CHECK(audit_shown("\x9b"
+                    "31m \xff") == "\\x9b31m \\xff");
+  for (const char* text : {"na\xc3\xafve", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xc2\xa0", ""}) {
+    CHECK(audit_shown(text) == text);
+  }
+  for (const char* text :
+       {"\xc0\x9b", "\xe0\x82\x9b", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc2", "\xe2\x82"}) {
+    CHECK(audit_shown(text).starts_with("\\x"));
+    for (const char c : audit_shown(text)) CHECK(static_cast<unsigned char>(c) < 0x7F);
+  }
+}
+
 TEST_CASE("Signature: it holds for what was signed, by that key, and for nothing else") {
   const Signature signature = kKey.sign(filled(1));
   CHECK(verify_signature(kKey.public_key(), filled(1), signature));
