@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/error.h"
+#include "protocol/interval.h"
 
 namespace curia {
 
@@ -68,6 +69,15 @@ void Label::add(const Source& source, const Digest& id, const Charge& charge) {
 void Label::release(const Source& source, const Digest& id, const Charge& charge) {
   released.insert(source);
   add(source, id, charge);
+}
+
+void Charge::add(const Charge& other) {
+  epsilon += other.epsilon;
+  delta += other.delta;
+}
+
+std::string Charge::str(bool with_delta) const {
+  return "epsilon " + number_text(epsilon) + (with_delta ? " and delta " + number_text(delta) : "");
 }
 
 const Charges& Label::cost(const Source& source) const {

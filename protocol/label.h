@@ -39,6 +39,9 @@ struct Charge {
   double epsilon = 0;
   double delta = 0;
   bool operator==(const Charge&) const = default;
+  void add(const Charge& other);
+  // "epsilon 0.5 and delta 1e-06".
+  std::string str(bool with_delta) const;
 };
 // By what tells releases apart: charge_id().
 using Charges = std::map<Digest, Charge>;

@@ -323,6 +323,16 @@ std::set<std::string> PlannedRelease::owners() const {
   return names;
 }
 
+std::vector<std::string> PlannedRelease::privacy() const {
+  std::vector<std::string> costs;
+  for (const Source& source : label->released) {
+    Charge sum;
+    for (const auto& [id, charge] : label->cost(source)) sum.add(charge);
+    costs.push_back(sum.str(sum.delta != 0) + " of " + source.str());
+  }
+  return costs;
+}
+
 std::string PlannedRelease::str() const {
   const std::string called = action == "fetch" ? "fetch of output \"" + name + "\""
                                                : action + " as \"" + name + "\"" + at_line(site);

@@ -82,6 +82,9 @@ struct PlannedRelease {
   std::set<std::string> sources_of(const std::string& owner) const;
   // Who has to agree.
   std::set<std::string> owners() const;
+  // What it costs by rules of owners, for each source that only dp_ ops release: "epsilon 0.5 of
+  // alice/x".
+  std::vector<std::string> privacy() const;
   // In words, without a line's end: what, from which sources, to whom.
   std::string str() const;
 };

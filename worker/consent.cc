@@ -104,7 +104,7 @@ struct Decided {
 
   void refuse(std::size_t i, const std::string& reason) {
     reply.allowed[i] = 0;
-    reply.reasons[i] = reason;
+    reply.reasons[i] = reason.substr(0, kMaxConsentReason);
     std::vector<AuditField>& fields = records[i].fields;
     fields.erase(fields.begin() + kAskedFields, fields.end());
     fields[0].value = "denied";

@@ -1,6 +1,7 @@
 // Whether a value may move to a recipient: every owner in its label must agree (DESIGN section 8).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ struct ReleaseWish {
   SecureDevice device{};  // of a share: every owner accepts who is in it, also a member itself
   Lineage lineage{};
 };
+
+// Bytes of a refusal. All of a request have room in one message, with names as long as they may be.
+inline constexpr std::int64_t kMaxConsentReason = 1280;
 
 struct ReleaseContext {
   std::string driver;   // principal of the session: its own puts need no further consent

@@ -20,7 +20,6 @@ struct Round {
 
 // A request and its answer, which may give a reason for each item, fit into a message each.
 constexpr std::int64_t kRequestBytes = 48 << 10;
-constexpr std::int64_t kReasonBytes = 768;
 // Of all reasons together: less than the message of an error may have (kMaxErrorText).
 constexpr std::int64_t kMaxRefused = 3 << 10;
 constexpr std::string_view kMoreReasons = "; and more";
@@ -32,10 +31,10 @@ struct Questions {
 
   void add(ConsentItem item) {
     const std::int64_t size =
-        std::max(kReasonBytes, std::ssize(item.source) + std::ssize(item.recipient) +
-                                   std::ssize(item.release) + 32 * std::ssize(item.programs) + 64 +
-                                   3 * (kMaxNameBytes + 4) + 64 * std::ssize(item.lineage.draws) +
-                                   48 * std::ssize(item.charges));
+        std::max(kMaxConsentReason,
+                 std::ssize(item.source) + std::ssize(item.recipient) + std::ssize(item.release) +
+                     32 * std::ssize(item.programs) + 64 + 3 * (kMaxNameBytes + 4) +
+                     64 * std::ssize(item.lineage.draws) + 48 * std::ssize(item.charges));
     if (requests.empty() || bytes + size > kRequestBytes) {
       requests.emplace_back();
       bytes = 0;

@@ -14,16 +14,6 @@ constexpr double kRounding = 1e-9;
 
 bool within(double sum, double budget) { return sum <= budget * (1 + kRounding); }
 
-std::string cost_text(const Charge& charge, bool with_delta) {
-  return "epsilon " + number_text(charge.epsilon) +
-         (with_delta ? " and delta " + number_text(charge.delta) : "");
-}
-
-void add_to(Charge& sum, const Charge& charge) {
-  sum.epsilon += charge.epsilon;
-  sum.delta += charge.delta;
-}
-
 // The number before the next space of `text`, which it takes away.
 double take_number(std::string_view& text) {
   double number = 0;
@@ -93,10 +83,10 @@ std::string PrivacyBudgets::shortfall(const BudgetUse& use, const Rule& rule,
   const auto found = spent_.find({use.source, rule.to});
   const Releases& given = found == spent_.end() ? none : found->second;
   Charge sum;
-  for (const auto& [id, release] : given) add_to(sum, release.charge);
+  for (const auto& [id, release] : given) sum.add(release.charge);
   if (pending != nullptr) {
     for (const auto& [id, charge] : *pending) {
-      if (!given.contains(id)) add_to(sum, charge);
+      if (!given.contains(id)) sum.add(charge);
     }
   }
   Charge asked;
@@ -106,7 +96,7 @@ std::string PrivacyBudgets::shortfall(const BudgetUse& use, const Rule& rule,
       return "has heard of another cost of the same release to " + rule.to;
     }
     const bool paid = known != given.end() || (pending != nullptr && pending->contains(id));
-    if (!paid) add_to(asked, charge);
+    if (!paid) asked.add(charge);
   }
   if (within(sum.epsilon + asked.epsilon, rule.epsilon) &&
       within(sum.delta + asked.delta, rule.delta)) {
@@ -117,8 +107,8 @@ std::string PrivacyBudgets::shortfall(const BudgetUse& use, const Rule& rule,
   const Charge left{std::max(0.0, rule.epsilon - sum.epsilon),
                     std::max(0.0, rule.delta - sum.delta)};
   const bool gaussian = asked.delta != 0;
-  return "has " + cost_text(left, gaussian) + " left of its budget for " + rule.to +
-         " to learn of \"" + use.source + "\", and this costs " + cost_text(asked, gaussian);
+  return "has " + left.str(gaussian) + " left of its budget for " + rule.to + " to learn of \"" +
+         use.source + "\", and this costs " + asked.str(gaussian);
 }
 
 void PrivacyBudgets::add(const BudgetUse& use) {
@@ -153,7 +143,7 @@ Charge PrivacyBudgets::spent(const std::string& source, const std::string& to) c
   Charge sum;
   const auto found = spent_.find({source, to});
   if (found == spent_.end()) return sum;
-  for (const auto& [id, release] : found->second) add_to(sum, release.charge);
+  for (const auto& [id, release] : found->second) sum.add(release.charge);
   return sum;
 }
 

@@ -158,6 +158,9 @@ std::string release_words(const ReleasePlan& plan, const CheckedPlan& checked,
     text += "\n" + std::to_string(++number) + ". " + release.str() + "\n";
     text +=
         "   " + (owners.empty() ? "nobody has to agree" : list_text(owners) + " must agree") + "\n";
+    for (const std::string& cost : release.privacy()) {
+      text += "   under a rule this costs " + release.to + " " + cost + "\n";
+    }
     for (const std::string& ops : release.ops) text += "   by " + ops + "\n";
     for (const std::string& claim : release.claims) text += "   claim: " + claim + "\n";
     for (const std::string& why : release.unsettled) {
@@ -193,6 +196,7 @@ Json release_json(const ReleasePlan& plan, const CheckedPlan& checked, const std
                         {"to", release.to},
                         {"share_among", release.members},
                         {"owners", owners},
+                        {"privacy", release.privacy()},
                         {"by", release.ops},
                         {"claims", release.claims},
                         {"unsettled", release.unsettled},

@@ -211,6 +211,23 @@ TEST_CASE("ReleasePlan: a chain as long as a graph is followed, and lines are no
   CHECK(contains(checked.releases[0].ops[0], "dataset (evil?[2J?.cc:1)"));
 }
 
+TEST_CASE("ReleasePlan: what a release would cost under a rule is told for each source") {
+  Ops ops;
+  const ValueId x = ops.add("dataset", "alice", {}, {{"name", "x"}, {"type", type("f64[4]")}});
+  std::map<std::string, Attr> attrs = {{"low", 0.0}, {"high", 1.0}, {"epsilon", 0.5}};
+  const ValueId laplace = ops.add("dp_sum", "alice", {x}, attrs);
+  attrs["delta"] = 1e-6;
+  const ValueId gaussian = ops.add("dp_sum", "alice", {x}, attrs);
+  const ValueId both = ops.add("add", "alice", {laplace, gaussian});
+  const Graph graph = graph_of({}, ops.list, {{"rows", x}, {"laplace", laplace}, {"both", both}});
+  const CheckedPlan checked = check_plan({"dora", {{graph, {rows()}}}, {{0, 0}, {0, 1}, {0, 2}}});
+  REQUIRE(checked.releases.size() == 3);
+  CHECK(checked.releases[0].privacy().empty());
+  CHECK(checked.releases[1].privacy() == std::vector<std::string>{"epsilon 0.5 of alice/x"});
+  CHECK(checked.releases[2].privacy() ==
+        std::vector<std::string>{"epsilon 1 and delta 1e-06 of alice/x"});
+}
+
 TEST_CASE("ReleasePlan: equal releases are approved one by one") {
   ReleasePlan plan = two_steps();
   plan.fetches = {{1, 0}, {1, 0}};

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "protocol/error.h"
+#include "worker/consent.h"
 
 using namespace curia;
 
@@ -50,6 +51,31 @@ TEST_CASE("Policy: a grant for programs covers data only if it went through no o
   const Grant second{.source = "x", .to = "dora", .programs = {kOther}};
   mixed.programs = {kMean, kOther};
   CHECK_FALSE(allowed({grants[0], second}, mixed));
+}
+
+TEST_CASE("Policy: the longest refusal, of names as long as they may be, is told whole") {
+  const auto name = [](char first) { return std::string(kMaxNameBytes, first); };
+  Approval approval;
+  approval.driver = "dora";
+  approval.times = kMaxApprovalTimes;
+  approval.until = kNow + std::chrono::hours(1);
+  ReleaseQuestion long_one{name('x'), {kMean}, "", name('o'), {name('a'), name('b'), name('c')}};
+  long_one.protocol = kReplicated3;
+  long_one.driver = "dora";
+  approval.releases.push_back({.pattern = long_one.lineage.pattern,
+                               .members = long_one.members,
+                               .protocol = long_one.protocol,
+                               .sources = {long_one.source}});
+  Policy policy;
+  policy.devices = {{long_one.members, long_one.protocol}};
+  policy.approvals.push_back(approval);
+  policy.index();
+  const auto none_left = [](const Approval&, const std::vector<std::uint32_t>&) { return false; };
+  const std::string reason = decide(policy, name('p'), long_one, kNow, {{}, none_left, {}}).refused;
+  INFO(reason);
+  CHECK(reason.find("none is left") != std::string::npos);
+  CHECK(std::ssize(reason) < kMaxConsentReason);
+  CHECK(std::ssize(reason) > kMaxConsentReason / 2);
 }
 
 TEST_CASE("Policy: a grant for outputs covers those names only") {
