@@ -45,7 +45,7 @@ const Approval* find_approval(const Policy& policy, const std::string& what,
                               std::string& nearest) {
   // Without this the pattern does not say what the value is.
   if (!question.lineage.bound) return nullptr;
-  for (auto& [number, items] : policy.approved(question.lineage.pattern)) {
+  for (const auto& [number, items] : policy.approved(question.lineage.pattern)) {
     const Approval& approval = policy.approvals[number];
     // What another driver may do is not this one's to know.
     if (approval.driver != question.driver) continue;
@@ -154,9 +154,10 @@ void Policy::index() {
   }
 }
 
-Policy::Approved Policy::approved(const Digest& pattern) const {
+const Policy::Approved& Policy::approved(const Digest& pattern) const {
+  static const Approved none;
   const auto found = by_pattern_.find(pattern);
-  return found == by_pattern_.end() ? Approved{} : found->second;
+  return found == by_pattern_.end() ? none : found->second;
 }
 
 Decision decide(const Policy& policy, const std::string& party, const ReleaseQuestion& question,

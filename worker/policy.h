@@ -74,7 +74,7 @@ struct Policy {
 
   // Which approved releases name a value: number of the approval -> numbers of its releases.
   using Approved = std::map<std::size_t, std::vector<std::uint32_t>>;
-  Approved approved(const Digest& pattern) const;
+  const Approved& approved(const Digest& pattern) const;
   // After `approvals` have changed.
   void index();
 
