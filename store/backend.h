@@ -112,7 +112,9 @@ struct AccountStats {
 struct BackendStats {
   std::int64_t objects = 0;
   AccountStats open;
-  AccountStats hidden;  // all of them together
+  AccountStats hidden;               // all of them together
+  std::int64_t spilled_objects = 0;  // of `objects`; on disk, since memory had no room
+  std::int64_t spilled_bytes = 0;
 };
 
 class Backend {

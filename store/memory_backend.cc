@@ -2,59 +2,203 @@
 
 #include <utility>
 
+#include "store/mapping.h"
+
 namespace curia {
 namespace {
-
-Entry entry_of(const std::string& key, const Object& object) {
-  return {key, object.meta, counted_bytes(*object.value, *object.meta), object.version,
-          object.number};
-}
 
 constexpr int kErasedAtOnce = 1024;  // then others get their turn
 
 }  // namespace
 
-MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota)
-    : CountedBackend(open_quota, hidden_quota, {"memory", "memory_quota_mib", "hidden_quota_mib"}) {
-}
+MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota,
+                             std::unique_ptr<Spill> spill)
+    : CountedBackend(open_quota, hidden_quota, {"memory", "memory_quota_mib", "hidden_quota_mib"}),
+      spill_(std::move(spill)) {}
 
 MemoryBackend::~MemoryBackend() = default;
 
+Entry MemoryBackend::entry_of(const std::string& key, const Kept& kept) {
+  return {key, kept.object.meta, kept.bytes, kept.object.version, kept.object.number};
+}
+
+void MemoryBackend::enqueue(const std::string& key, Kept& kept) const {
+  // What lies in a mapping takes no memory of its own.
+  if (spill_ == nullptr || kept.bytes < kLeastSpilled || kept.object.meta->hidden ||
+      kept.object.value->is_error() || is_mapped(*kept.object.value)) {
+    return;
+  }
+  kept.turn = turns_.insert(turns_.end(), key);
+  kept.has_turn = true;
+}
+
+void MemoryBackend::dequeue(Kept& kept) const {
+  if (std::exchange(kept.has_turn, false)) turns_.erase(kept.turn);
+}
+
+template <class Action>
+auto MemoryBackend::with_room(std::int64_t wanted, const Action& action) const {
+  if (spill_ == nullptr) return action();
+  for (bool again = false;;) {
+    std::string full;
+    try {
+      return action();
+    } catch (const Error& error) {
+      if (error.code() != Code::kQuota) throw;
+      full = error.message();
+    }
+    const std::lock_guard lock(spilling_);
+    if (books_->left(Account::open()) >= wanted) {
+      // Somebody made room meanwhile, or it is another account that is full.
+      if (std::exchange(again, true)) throw Error(Code::kQuota, full);
+      continue;
+    }
+    again = false;
+    try {
+      if (!spill_one()) throw Error(Code::kQuota, "all of them are in use");
+    } catch (const Error& error) {
+      throw Error(Code::kQuota, full + "; no object could be spilled: " + error.message());
+    }
+  }
+}
+
+bool MemoryBackend::spill_one() const {
+  Object victim;  // in use for as long as this is
+  std::string key;
+  std::int64_t bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::string_view next : turns_) {
+      const auto at = objects_.find(std::string(next));
+      if (at->second.object.charge.use_count() > 1) continue;
+      victim = at->second.object;
+      key = at->first;
+      bytes = at->second.bytes;
+      break;
+    }
+  }
+  if (victim.value == nullptr) return false;
+  auto file = spill_->write(*victim.value, *victim.meta, bytes);
+  auto charge =
+      std::make_shared<const Charge>(books_, Account::open(), 0, nullptr, kObjectOverhead, true);
+  const std::lock_guard lock(mutex_);
+  const auto at = objects_.find(key);
+  // Erased, replaced, or in use by now: the next one's turn.
+  if (at == objects_.end() || at->second.object.number != victim.number ||
+      at->second.object.charge.use_count() > 2) {
+    return true;
+  }
+  dequeue(at->second);
+  at->second.object.value.reset();
+  at->second.object.charge = std::move(charge);
+  at->second.spilled = std::move(file);
+  return true;
+}
+
 std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
                                 std::shared_ptr<const ObjectMeta> meta, const Expected& expected) {
+  const std::int64_t open = meta->hidden ? 0 : counted_bytes(*value, *meta);
+  return with_room(open + kObjectOverhead, [&] { return put_now(key, value, meta, expected); });
+}
+
+std::int64_t MemoryBackend::put_now(const std::string& key, const ValuePtr& value,
+                                    const std::shared_ptr<const ObjectMeta>& meta,
+                                    const Expected& expected) {
   const std::int64_t bytes = counted_bytes(*value, *meta);
   const Account account = account_for(*meta);
   const Owner owner = owner_of(*meta);
-  Object replaced;  // freed after the lock
+  Kept replaced;  // freed after the lock
   const std::lock_guard lock(mutex_);
   const auto before = objects_.find(key);
-  const std::int64_t found = before == objects_.end() ? 0 : before->second.version;
-  const bool own = found == 0 || before->second.meta->principal == meta->principal;
-  expected.check(found, found == 0 ? 0 : before->second.number, own);
+  const bool found = before != objects_.end();
+  const std::int64_t version = found ? before->second.object.version : 0;
+  const bool own = !found || before->second.object.meta->principal == meta->principal;
+  expected.check(version, found ? before->second.object.number : 0, own);
   // What somebody reads stays in memory beside the new one.
   const Charge* freed = nullptr;
-  if (found != 0 && before->second.charge.use_count() == 1) {
-    freed = static_cast<const Charge*>(before->second.charge.get());
+  if (found && before->second.object.charge.use_count() == 1) {
+    freed = static_cast<const Charge*>(before->second.object.charge.get());
   }
   auto charge = std::make_shared<const Charge>(books_, account, bytes, freed);
   const auto [at, added] = objects_.try_emplace(key);
-  const bool moves = !added && owner_of(*at->second.meta) != owner;
+  const bool moves = !added && owner_of(*at->second.object.meta) != owner;
   try {
     if (added || moves) keys_.insert(owner, at->first);
   } catch (...) {
     if (added) objects_.erase(at);
     throw;
   }
-  if (moves) keys_.erase(owner_of(*at->second.meta), at->first);
-  replaced = std::exchange(at->second, {std::move(value), std::move(meta), found + 1,
-                                        std::move(charge), ++last_number_});
-  return found + 1;
+  if (moves) keys_.erase(owner_of(*at->second.object.meta), at->first);
+  dequeue(at->second);
+  Kept kept;
+  kept.object = {value, meta, version + 1, std::move(charge), ++last_number_};
+  kept.bytes = bytes;
+  replaced = std::exchange(at->second, std::move(kept));
+  enqueue(at->first, at->second);
+  return version + 1;
 }
 
 std::optional<Object> MemoryBackend::get(const std::string& key) const {
+  Object object;
+  std::shared_ptr<const Spill::File> file;
+  std::int64_t bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = objects_.find(key);
+    if (at == objects_.end()) return std::nullopt;
+    Kept& kept = at->second;
+    if (kept.has_turn) turns_.splice(turns_.end(), turns_, kept.turn);
+    object = kept.object;
+    if (kept.spilled == nullptr) return object;
+    object.value = kept.mapped.lock();
+    if (object.value != nullptr) return object;
+    file = kept.spilled;
+    bytes = kept.bytes;
+  }
+  return read_back(key, std::move(object), std::move(file), bytes);
+}
+
+std::optional<Object> MemoryBackend::read_back(const std::string& key, Object object,
+                                               std::shared_ptr<const Spill::File> file,
+                                               std::int64_t bytes) const {
+  object.value = Spill::read(*file);
+  // In memory again where nothing has to make room for it.
+  std::shared_ptr<const Charge> charge;
+  if (books_->left(Account::open()) >= bytes) {
+    try {
+      charge = std::make_shared<const Charge>(books_, Account::open(), bytes, nullptr);
+      object.value = unmapped(object.value);
+    } catch (const Error& error) {
+      if (error.code() != Code::kQuota) throw;
+      charge.reset();
+    }
+  }
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
-  return at == objects_.end() ? std::nullopt : std::optional(at->second);
+  const bool same = at != objects_.end() && at->second.object.number == object.number &&
+                    at->second.spilled == file;
+  if (charge != nullptr) object.charge = charge;
+  if (!same) return object;  // another reader was faster, or it was replaced
+  Kept& kept = at->second;
+  if (charge == nullptr) {
+    kept.mapped = object.value;
+    return object;
+  }
+  kept.object = object;
+  kept.spilled.reset();
+  kept.mapped.reset();
+  enqueue(at->first, kept);
+  return object;
+}
+
+void MemoryBackend::reserve(const Account& account, std::int64_t bytes) {
+  if (!account.is_open()) return books_->reserve(account, bytes);
+  with_room(bytes, [&] { books_->reserve(account, bytes); });
+}
+
+std::shared_ptr<const void> MemoryBackend::hold(const Account& account, std::int64_t bytes) {
+  if (!account.is_open()) return QuotaBooks::hold(books_, account, bytes);
+  return with_room(bytes, [&] { return QuotaBooks::hold(books_, account, bytes); });
 }
 
 bool MemoryBackend::exists(const std::string& key) const {
@@ -69,7 +213,8 @@ std::optional<Entry> MemoryBackend::describe(const std::string& key) const {
 }
 
 MemoryBackend::Objects::node_type MemoryBackend::take(Objects::iterator at) {
-  keys_.erase(owner_of(*at->second.meta), at->first);
+  keys_.erase(owner_of(*at->second.object.meta), at->first);
+  dequeue(at->second);
   return objects_.extract(at);
 }
 
@@ -81,7 +226,7 @@ bool MemoryBackend::erase_if(const std::string& key, std::uint64_t number) {
   Objects::node_type removed;  // freed after the lock
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
-  if (at == objects_.end() || (number != 0 && at->second.number != number)) return false;
+  if (at == objects_.end() || (number != 0 && at->second.object.number != number)) return false;
   removed = take(at);
   return true;
 }
@@ -111,7 +256,11 @@ std::vector<Entry> MemoryBackend::list(const Owner& owner, std::string_view pref
 
 BackendStats MemoryBackend::stats() const {
   const std::lock_guard lock(mutex_);
-  return stats_of(std::ssize(objects_));
+  BackendStats stats = stats_of(std::ssize(objects_));
+  if (spill_ == nullptr) return stats;
+  stats.spilled_objects = spill_->objects();
+  stats.spilled_bytes = spill_->bytes();
+  return stats;
 }
 
 }  // namespace curia

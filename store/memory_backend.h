@@ -1,25 +1,38 @@
 // mem://: objects in memory, with quotas that are enforced before anything is allocated.
+//
+// With a place to spill to, objects that nobody uses go there when the open account is full, the
+// one first that was not used for the longest time. They are found as before: mapped, and in memory
+// again where there is room. What is hidden never spills: how much memory it takes is not to be
+// seen (decision 0017).
 // Thread: any (one mutex for the objects, one for what they count; values are shared, never
 // copied).
 #pragma once
 
+#include <list>
 #include <mutex>
 #include <unordered_map>
 
 #include "store/counted_backend.h"
 #include "store/owned_keys.h"
+#include "store/spill.h"
 
 namespace curia {
 
 class MemoryBackend : public CountedBackend {
  public:
-  // Quotas of the open account and of all hidden ones together; 0: none.
-  MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota);
+  // Smaller objects stay: what a file takes beside its value would be more than is won.
+  static constexpr std::int64_t kLeastSpilled = 16 << 10;
+
+  // Quotas of the open account and of all hidden ones together; 0: none. spill: null for none.
+  MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota,
+                std::unique_ptr<Spill> spill = nullptr);
   ~MemoryBackend() override;
 
   std::string_view scheme() const override { return "mem"; }
+  // Errors: also those of Spill::write(), where that is why there is no room.
   std::int64_t put(const std::string& key, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
                    const Expected& expected) override;
+  // Errors: kCorrupt for a spilled object that cannot be read back.
   std::optional<Object> get(const std::string& key) const override;
   bool exists(const std::string& key) const override;
   std::optional<Entry> describe(const std::string& key) const override;
@@ -28,19 +41,48 @@ class MemoryBackend : public CountedBackend {
   std::int64_t erase_all(const Owner& owner) override;
   std::vector<Entry> list(const Owner& owner, std::string_view prefix, std::string_view after,
                           std::int64_t limit) const override;
+  void reserve(const Account& account, std::int64_t bytes) override;
+  std::shared_ptr<const void> hold(const Account& account, std::int64_t bytes) override;
   BackendStats stats() const override;
 
  private:
-  using Objects = std::unordered_map<std::string, Object>;
+  struct Kept {
+    Object object;           // on the disk: its value is null, its charge that of an empty one
+    std::int64_t bytes = 0;  // that the value counts
+    std::shared_ptr<const Spill::File> spilled;
+    std::weak_ptr<const Value> mapped;             // while somebody uses the spilled one
+    std::list<std::string_view>::iterator turn{};  // in turns_, where it can be spilled
+    bool has_turn = false;
+  };
+  using Objects = std::unordered_map<std::string, Kept>;
 
+  std::int64_t put_now(const std::string& key, const ValuePtr& value,
+                       const std::shared_ptr<const ObjectMeta>& meta, const Expected& expected);
   // number: of the object that it must be; 0: any.
   bool erase_if(const std::string& key, std::uint64_t number);
+  std::optional<Object> read_back(const std::string& key, Object object,
+                                  std::shared_ptr<const Spill::File> file,
+                                  std::int64_t bytes) const;
+  // What `action` returns; while the open account has no room for `wanted` bytes, objects go to the
+  // disk and it is tried again.
+  template <class Action>
+  auto with_room(std::int64_t wanted, const Action& action) const;
+  // False where there is nothing to spill. REQUIRES: spilling_ held.
+  bool spill_one() const;
 
-  // The node's object goes with the caller, after the lock. REQUIRES: mutex_ held.
+  // REQUIRES for these: mutex_ held.
+  // The node's object goes with the caller, after the lock.
   Objects::node_type take(Objects::iterator at);
+  static Entry entry_of(const std::string& key, const Kept& kept);
+  void enqueue(const std::string& key, Kept& kept) const;
+  void dequeue(Kept& kept) const;
 
+  const std::unique_ptr<Spill> spill_;
+  mutable std::mutex spilling_;  // before mutex_, where both are held
   mutable std::mutex mutex_;
-  Objects objects_;
+  // Mutable, since where a value is changes nothing for who reads it.
+  mutable Objects objects_;
+  mutable std::list<std::string_view> turns_;  // keys, the least recently used one first
   std::uint64_t last_number_ = 0;
   OwnedKeys keys_;  // of objects_
 };

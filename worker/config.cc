@@ -69,8 +69,9 @@ std::pair<std::string, std::uint16_t> split_host_port(const std::string& text) {
 bool WorkerConfig::same_beside_policy(const WorkerConfig& other) const {
   const auto rest = [](const WorkerConfig& c) {
     return std::tie(c.party, c.control, c.data, c.key_file, c.parties, c.datasets,
-                    c.memory_quota_bytes, c.hidden_quota_bytes, c.lease_ms, c.state_dir, c.fs_root,
-                    c.fs_quota_bytes, c.fs_hidden_quota_bytes, c.log_level, c.ready_file);
+                    c.memory_quota_bytes, c.hidden_quota_bytes, c.spill_quota_bytes, c.spill_dir,
+                    c.lease_ms, c.state_dir, c.fs_root, c.fs_quota_bytes, c.fs_hidden_quota_bytes,
+                    c.log_level, c.ready_file);
   };
   return rest(*this) == rest(other);
 }
@@ -106,6 +107,12 @@ WorkerConfig read_worker_config(const std::string& path) {
       << 20;
   config.lease_ms = fields.number_or("lease_seconds", 30, 1, 3600) * 1000;
   config.state_dir = beside(path, fields.text("state_dir"));
+  config.spill_quota_bytes = fields.number_or("spill_quota_mib", 0, 0, kMostMib) << 20;
+  if (fields.has("spill_dir") && config.spill_quota_bytes == 0) {
+    fields.fail("spill_dir", "nothing is spilled without spill_quota_mib");
+  }
+  config.spill_dir = fields.has("spill_dir") ? beside(path, fields.text("spill_dir"))
+                                             : config.state_dir + "/spill";
   if (fields.has("fs_root")) config.fs_root = beside(path, fields.text("fs_root"));
   for (const char* quota : {"fs_quota_mib", "fs_hidden_quota_mib"}) {
     if (fields.has(quota) && config.fs_root.empty()) {

@@ -16,8 +16,12 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
       link_(std::move(link)),
       control_(std::move(control)),
       client_(std::move(client)) {
-  store_.add(
-      std::make_unique<MemoryBackend>(options.memory_quota_bytes, options.hidden_quota_bytes));
+  std::unique_ptr<Spill> spill;
+  if (!options.spill_dir.empty()) {
+    spill = std::make_unique<Spill>(options.spill_dir, options.spill_quota_bytes);
+  }
+  store_.add(std::make_unique<MemoryBackend>(options.memory_quota_bytes, options.hidden_quota_bytes,
+                                             std::move(spill)));
   if (options.files) {
     auto files = std::make_unique<FileBackend>(*options.files);
     for (const std::string& line : files->report()) options.log("fs: " + line);

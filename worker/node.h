@@ -28,6 +28,8 @@ struct NodeOptions {
   std::optional<SigningKey> signing_key;  // of the audit log; none: a new one
   std::int64_t memory_quota_bytes = 0;    // 0: none
   std::int64_t hidden_quota_bytes = 0;    // for sizes that depend on the data; 0: none
+  std::string spill_dir;                  // for what memory has no room for; "": none
+  std::int64_t spill_quota_bytes = 0;     // 0: as much as the disk takes
   std::int64_t lease_ms = 30'000;
   std::optional<FileStoreOptions> files;  // none: no fs://
   int helpers = 1;                        // threads of the kernel pool beside the session's own

@@ -278,6 +278,8 @@ void Server::stats(ConnId conn, const Peer&, const Packet& packet) {
   add("memory_bytes", memory.open.bytes);
   add("memory_reserved_bytes", memory.open.reserved_bytes);
   add("memory_quota_bytes", memory.open.quota_bytes);
+  add("spilled_objects", memory.spilled_objects);
+  add("spilled_bytes", memory.spilled_bytes);
   add("runs", counters.runs);
   add("failed_runs", counters.failed_runs);
   add("puts", counters.puts);
