@@ -132,6 +132,9 @@ class Backend {
 
   virtual std::optional<Object> get(const std::string& key) const = 0;
   virtual bool exists(const std::string& key) const = 0;
+  // Whether get() finds it without reading anything, so that it may be called where nobody can
+  // wait.
+  virtual bool at_hand(const std::string& /*key*/) const { return false; }
   // Without touching the data.
   virtual std::optional<Entry> describe(const std::string& key) const = 0;
 

@@ -206,6 +206,12 @@ bool MemoryBackend::exists(const std::string& key) const {
   return objects_.contains(key);
 }
 
+bool MemoryBackend::at_hand(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = objects_.find(key);
+  return at != objects_.end() && at->second.spilled == nullptr;
+}
+
 std::optional<Entry> MemoryBackend::describe(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);

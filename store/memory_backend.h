@@ -35,6 +35,7 @@ class MemoryBackend : public CountedBackend {
   // Errors: kCorrupt for a spilled object that cannot be read back.
   std::optional<Object> get(const std::string& key) const override;
   bool exists(const std::string& key) const override;
+  bool at_hand(const std::string& key) const override;
   std::optional<Entry> describe(const std::string& key) const override;
   bool erase(const std::string& key) override;
   bool erase_exactly(const Entry& entry) override;

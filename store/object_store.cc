@@ -37,6 +37,10 @@ bool ObjectStore::exists(const Uri& uri) const {
   return backend(uri.scheme()).exists(std::string(uri.rest()));
 }
 
+bool ObjectStore::at_hand(const Uri& uri) const {
+  return backend(uri.scheme()).at_hand(std::string(uri.rest()));
+}
+
 std::optional<Entry> ObjectStore::describe(const Uri& uri) const {
   return backend(uri.scheme()).describe(std::string(uri.rest()));
 }

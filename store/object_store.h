@@ -24,6 +24,7 @@ class ObjectStore {
                    const Expected& expected = 0);
   std::optional<Object> get(const Uri& uri) const;
   bool exists(const Uri& uri) const;
+  bool at_hand(const Uri& uri) const;
   std::optional<Entry> describe(const Uri& uri) const;
   bool erase(const Uri& uri);
   bool erase_exactly(const Uri& uri, const Entry& entry);

@@ -19,10 +19,6 @@ std::optional<Entry> describe_object(const ObjectStore& store, const Uri& uri,
 }
 
 std::optional<Object> find_object(const ObjectStore& store, const Uri& uri, const Owner& caller) {
-  if (uri.scheme() == "mem") {
-    auto object = store.get(uri);
-    return object && is_callers(*object->meta, uri, caller) ? std::move(object) : std::nullopt;
-  }
   // Whose it is comes first: nobody else learns that it cannot be read.
   const auto known = store.describe(uri);
   if (!known || !is_callers(*known->meta, uri, caller)) return std::nullopt;

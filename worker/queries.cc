@@ -118,7 +118,7 @@ void Server::fetch(ConnId conn, const Peer& peer, const Packet& packet) {
   const Uri uri = Uri::parse(request.uri);
   ++parts_.counters.fetches;
   check_store(uri);
-  if (auto object = uri.scheme() == "mem" ? session->find(uri) : std::nullopt) {
+  if (auto object = session->find_at_hand(uri)) {
     return deliver(conn, packet.header, session, *object);
   }
   session->when_ready(
@@ -221,7 +221,7 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
   }
   const Uri uri = Uri::parse(request.uri);
   check_store(uri);
-  if (const auto object = uri.scheme() == "mem" ? session->find(uri) : std::nullopt) {
+  if (const auto object = session->find_at_hand(uri)) {
     return reply(conn, packet.header, kReply, encode(description(*object)));
   }
   session->when_ready(

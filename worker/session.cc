@@ -9,6 +9,7 @@ namespace curia {
 namespace {
 
 constexpr std::size_t kFlushBytes = 32 << 10;
+constexpr std::int64_t kQuickRoom = 1 << 20;  // more than a quick run takes
 // The digest of a RunRequest, without the rest.
 Digest decode_digest(std::string_view metadata) {
   Digest digest;
@@ -108,6 +109,10 @@ std::optional<Object> WorkerSession::find(const Uri& uri) const {
   return find_object(*parts_.store, uri, {driver_, id_});
 }
 
+std::optional<Object> WorkerSession::find_at_hand(const Uri& uri) const {
+  return parts_.store->at_hand(uri) ? find(uri) : std::nullopt;
+}
+
 void WorkerSession::queue_fences() {
   const auto end = parked_.upper_bound(last_sequence_);
   for (auto at = parked_.begin(); at != end; ++at) {
@@ -118,26 +123,27 @@ void WorkerSession::queue_fences() {
 
 void WorkerSession::when_ready(const Uri& uri, std::uint64_t after,
                                std::function<void(std::optional<Object>)> ready) {
+  bool over = false;
   {
     const std::lock_guard lock(mutex_);
     if (std::ssize(jobs_) >= kMaxQueuedRequests || std::ssize(parked_) >= kMaxParked) {
       throw Error(Code::kOverloaded, "too many requests wait in this session");
     }
-    if (!closed_) {
+    over = closed_;
+    if (!over) {
       const std::uint64_t fence = next_fence_++;
       waiters_[uri.str()].emplace(fence, std::move(ready));
       has_waiters_ = true;
       parked_.emplace(after, Job{.header = {}, .metadata = uri.str(), .fence = fence});
       queue_fences();
-      wake_.notify_one();
-      return;
     }
   }
-  ready(std::nullopt);
+  if (over) return ready(std::nullopt);  // NOLINT(bugprone-use-after-move): not moved then
+  wake_.notify_one();
   // It may have been stored between the caller's look and the waiter's entry. What is on disk is
-  // looked at when the fence passes, since a run before it may replace it.
-  if (uri.scheme() != "mem") return;
-  if (auto object = find(uri)) {
+  // looked at when the fence passes: by then a run before it may have replaced it, and to read it
+  // takes time.
+  if (auto object = find_at_hand(uri)) {
     Waiters woken;
     {
       const std::lock_guard lock(mutex_);
@@ -187,6 +193,8 @@ void WorkerSession::close(const Error& why) {
 bool WorkerSession::try_inline(const Header& header, std::string_view metadata) {
   // Inputs on disk are read and checked first, however large they are.
   if (metadata.find("fs:///") != std::string_view::npos) return false;
+  // Where memory is nearly full, objects may have to be written to the disk.
+  if (parts_.store->backend("mem").left(Account::open()) < kQuickRoom) return false;
   const std::unique_lock executing(executing_, std::try_to_lock);
   if (!executing) return false;
   const auto found = plans_.find(decode_digest(metadata));

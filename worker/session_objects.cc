@@ -152,7 +152,7 @@ void WorkerSession::pass_fence(const Job& fence) {
   }
   if (late.empty()) return;
   const Uri uri = Uri::parse(fence.metadata);
-  late.mapped()(uri.scheme() == "mem" ? std::nullopt : find(uri));
+  late.mapped()(find(uri));
 }
 
 }  // namespace curia

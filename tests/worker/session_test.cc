@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <future>
 
 #include "protocol/graph_bytes.h"
 #include "protocol/link/memory_link.h"
@@ -141,6 +142,25 @@ TEST_CASE("WorkerSession: a cancel between a run's turn and its beginning was lo
     all_asked = true;
     all_asked.notify_one();
     CHECK(scene.end_of(run).code() == Code::kCancelled);
+  }
+}
+
+TEST_CASE("WorkerSession: what was stored between a look and the wait for it was NOT_FOUND") {
+  Scene scene;
+  const Graph graph = number_graph(false);
+  scene.prepare(graph);
+  const RunRequest run = scene.run_of(graph, 1);
+  CHECK(scene.end_of(scene.ask(Kind::kRun, run)).message() == "succeeded");
+  const Uri uri = Uri::parse(run.outputs[0]);
+  for (const std::uint64_t after : {scene.sequence, scene.sequence + 1}) {
+    // The second one's turn never comes.
+    std::promise<bool> found;
+    scene.session->when_ready(uri, after, [&](const std::optional<Object>& object) {
+      found.set_value(object.has_value());
+    });
+    auto answer = found.get_future();
+    REQUIRE(answer.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+    CHECK(answer.get());
   }
 }
 
