@@ -13,6 +13,7 @@
 #include "protocol/error.h"
 #include "store/file_backend.h"
 #include "store/mapping.h"
+#include "store/memory_backend.h"
 #include "tests/support/temporary_folder.h"
 
 namespace curia::bench {
@@ -81,6 +82,40 @@ double overhead_percent(FileBackend& store, const std::string& root) {
   return worst;
 }
 
+constexpr std::int64_t kSpilled = 6;  // objects; two more have room
+
+// Puts more than memory has room for, and gets what went to the disk.
+double spill_seconds(const std::string& folder, const Tensor& piece) {
+  const std::int64_t room = 2 * (piece.data.size + kObjectOverhead) + (1 << 20);
+  MemoryBackend store(room, 0, std::make_unique<Spill>(folder, 0));
+  const auto value = std::make_shared<const Value>(piece);
+  const double seconds = seconds_of([&] {
+    for (std::int64_t i = 0; i < kSpilled + 2; ++i) store.put(std::to_string(i), value, meta(), 0);
+    for (std::int64_t i = 0; i < kSpilled; ++i) store.get(std::to_string(i));
+  });
+  check(store.stats().spilled_objects == kSpilled);
+  return seconds;
+}
+
+// The same bytes into files and back into memory, without checksums.
+double plain_seconds(const std::string& stem, const Tensor& piece, Buffer& to) {
+  const auto name = [&](std::int64_t i) { return stem + std::to_string(i); };
+  const double seconds = seconds_of([&] {
+    for (std::int64_t i = 0; i < kSpilled; ++i) {
+      const FileHandle file(::open(name(i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+      check(::write(file.fd(), piece.data.data, static_cast<std::size_t>(piece.data.size)) ==
+            piece.data.size);
+    }
+    for (std::int64_t i = 0; i < kSpilled; ++i) {
+      const FileHandle file(::open(name(i).c_str(), O_RDONLY | O_CLOEXEC));
+      check(::read(file.fd(), to.data(), static_cast<std::size_t>(piece.data.size)) ==
+            piece.data.size);
+    }
+  });
+  for (std::int64_t i = 0; i < kSpilled; ++i) std::filesystem::remove(name(i));
+  return seconds;
+}
+
 }  // namespace
 
 std::vector<Figure> bench_store(int runs) {
@@ -94,7 +129,10 @@ std::vector<Figure> bench_store(int runs) {
   auto copy = Buffer::allocate(kBytes);
   std::fill_n(copy->data(), kBytes, std::uint8_t{1});
 
-  std::vector<double> put, put_limit, get, get_limit, map;
+  const std::int64_t piece_bytes = kBytes / 4;
+  const Tensor piece{
+      DType::kU8, {piece_bytes}, Slice(BufferPtr(buffer), buffer->data(), piece_bytes)};
+  std::vector<double> put, put_limit, get, get_limit, map, spill, spill_limit;
   const std::string plain = folder.path() + "/plain";
   for (int i = 0; i <= runs; ++i) {  // the first round is not counted
     put_limit.push_back(seconds_of([&] { plain_write(plain, tensor); }));
@@ -107,16 +145,21 @@ std::vector<Figure> bench_store(int runs) {
     }));
     store.erase("k");
     std::filesystem::remove(plain);
+    spill_limit.push_back(plain_seconds(plain, piece, *copy));
+    spill.push_back(spill_seconds(folder.path() + "/spill", piece));
     if (i == 0) {
-      for (auto* times : {&put, &put_limit, &get, &get_limit, &map}) times->clear();
+      for (auto* times : {&put, &put_limit, &get, &get_limit, &map, &spill, &spill_limit})
+        times->clear();
     }
   }
-  const auto rate = [](const std::vector<double>& times) {
-    return static_cast<double>(kBytes) / median(times);
+  const auto rate = [](const std::vector<double>& times, std::int64_t bytes = kBytes) {
+    return static_cast<double>(bytes) / median(times);
   };
+  const std::int64_t moved = 2 * kSpilled * piece_bytes;
   const double overhead = overhead_percent(store, options.root);
   return {of_rate("fs_put", "B/s", rate(put), rate(put_limit), 0.8),
           of_rate("fs_get", "B/s", rate(get), rate(get_limit), 0.8),
+          of_rate("spill", "B/s", rate(spill, moved), rate(spill_limit, moved), 0.7),
           of_time("fs_map", median(map), kMappingLimit, 1),
           {"arrow_overhead", overhead, "%", kOverheadPercent, kOverheadPercent / overhead, 1}};
 }
