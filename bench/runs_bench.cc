@@ -83,6 +83,13 @@ double consent_seconds(Session& session) {
   return median(times);
 }
 
+std::int64_t objects_at(Session& session, const std::string& party) {
+  for (const StatsEntry& entry : session.stats(party)) {
+    if (entry.name == "objects") return entry.value;
+  }
+  return -1;
+}
+
 }  // namespace
 
 std::vector<Figure> bench_runs(int runs) {
@@ -109,13 +116,15 @@ std::vector<Figure> bench_runs(int runs) {
 
 std::vector<Figure> bench_objects(int runs) {
   constexpr int kBatch = 50'000;
+  constexpr int kLive = 1'000'000;
+  constexpr double kReleaseRate = 500'000;
   const auto put_and_release = [](Session& session) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < kBatch; ++i) session.put("alice", Tensor::scalar<std::int64_t>(i));
     session.wait();
     return kBatch / seconds_since(start);
   };
-  std::vector<double> few, many;
+  std::vector<double> few, many, released;
   for (int i = 0; i < runs; ++i) {
     ProcessCluster cluster(std::map<std::string, ProcessParty>{{"alice", {}}});
     Session session = cluster.connect();
@@ -128,10 +137,18 @@ std::vector<Figure> bench_objects(int runs) {
     };
     grow(1'000);
     few.push_back(put_and_release(session));
-    grow(1'000'000);
+    grow(kLive);
     many.push_back(put_and_release(session));
+    const auto start = std::chrono::steady_clock::now();
+    live.clear();
+    session.wait();  // behind the releases
+    released.push_back(kLive / seconds_since(start));
+    if (objects_at(session, "alice") != 0) {
+      throw Error(Code::kFailed, "released objects are still there");
+    }
   }
-  return {of_rate("objects", "1/s", median(many), median(few), 0.67)};
+  return {of_rate("objects", "1/s", median(many), median(few), 0.67),
+          of_rate("release", "1/s", median(released), kReleaseRate, 1)};
 }
 
 }  // namespace curia::bench
