@@ -19,21 +19,26 @@ MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota,
 MemoryBackend::~MemoryBackend() = default;
 
 Entry MemoryBackend::entry_of(const std::string& key, const Kept& kept) {
-  return {key, kept.object.meta, kept.bytes, kept.object.version, kept.object.number};
+  const std::int64_t bytes = kept.turn != nullptr
+                                 ? kept.turn->bytes
+                                 : counted_bytes(*kept.object.value, *kept.object.meta);
+  return {key, kept.object.meta, bytes, kept.object.version, kept.object.number};
 }
 
-void MemoryBackend::enqueue(const std::string& key, Kept& kept) const {
+void MemoryBackend::enqueue(const std::string& key, Kept& kept, std::int64_t bytes) const {
   // What lies in a mapping takes no memory of its own.
-  if (spill_ == nullptr || kept.bytes < kLeastSpilled || kept.object.meta->hidden ||
+  if (spill_ == nullptr || bytes < kLeastSpilled || kept.object.meta->hidden ||
       kept.object.value->is_error() || is_mapped(*kept.object.value)) {
     return;
   }
-  kept.turn = turns_.insert(turns_.end(), key);
-  kept.has_turn = true;
+  kept.turn = std::make_unique<Turn>();
+  kept.turn->bytes = bytes;
+  kept.turn->place = turns_.insert(turns_.end(), key);
 }
 
 void MemoryBackend::dequeue(Kept& kept) const {
-  if (std::exchange(kept.has_turn, false)) turns_.erase(kept.turn);
+  if (kept.turn != nullptr && kept.turn->file == nullptr) turns_.erase(kept.turn->place);
+  kept.turn.reset();
 }
 
 template <class Action>
@@ -73,7 +78,7 @@ bool MemoryBackend::spill_one() const {
       if (at->second.object.charge.use_count() > 1) continue;
       victim = at->second.object;
       key = at->first;
-      bytes = at->second.bytes;
+      bytes = at->second.turn->bytes;
       break;
     }
   }
@@ -88,10 +93,11 @@ bool MemoryBackend::spill_one() const {
       at->second.object.charge.use_count() > 2) {
     return true;
   }
-  dequeue(at->second);
-  at->second.object.value.reset();
-  at->second.object.charge = std::move(charge);
-  at->second.spilled = std::move(file);
+  Kept& kept = at->second;
+  turns_.erase(kept.turn->place);
+  kept.turn->file = std::move(file);
+  kept.object.value.reset();
+  kept.object.charge = std::move(charge);
   return true;
 }
 
@@ -130,11 +136,9 @@ std::int64_t MemoryBackend::put_now(const std::string& key, const ValuePtr& valu
   }
   if (moves) keys_.erase(owner_of(*at->second.object.meta), at->first);
   dequeue(at->second);
-  Kept kept;
-  kept.object = {value, meta, version + 1, std::move(charge), ++last_number_};
-  kept.bytes = bytes;
-  replaced = std::exchange(at->second, std::move(kept));
-  enqueue(at->first, at->second);
+  replaced = std::exchange(
+      at->second, {{value, meta, version + 1, std::move(charge), ++last_number_}, nullptr});
+  enqueue(at->first, at->second, bytes);
   return version + 1;
 }
 
@@ -147,13 +151,16 @@ std::optional<Object> MemoryBackend::get(const std::string& key) const {
     const auto at = objects_.find(key);
     if (at == objects_.end()) return std::nullopt;
     Kept& kept = at->second;
-    if (kept.has_turn) turns_.splice(turns_.end(), turns_, kept.turn);
     object = kept.object;
-    if (kept.spilled == nullptr) return object;
-    object.value = kept.mapped.lock();
+    if (kept.turn == nullptr) return object;
+    if (!kept.on_disk()) {
+      turns_.splice(turns_.end(), turns_, kept.turn->place);
+      return object;
+    }
+    object.value = kept.turn->mapped.lock();
     if (object.value != nullptr) return object;
-    file = kept.spilled;
-    bytes = kept.bytes;
+    file = kept.turn->file;
+    bytes = kept.turn->bytes;
   }
   return read_back(key, std::move(object), std::move(file), bytes);
 }
@@ -176,18 +183,17 @@ std::optional<Object> MemoryBackend::read_back(const std::string& key, Object ob
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
   const bool same = at != objects_.end() && at->second.object.number == object.number &&
-                    at->second.spilled == file;
+                    at->second.on_disk() && at->second.turn->file == file;
   if (charge != nullptr) object.charge = charge;
   if (!same) return object;  // another reader was faster, or it was replaced
   Kept& kept = at->second;
   if (charge == nullptr) {
-    kept.mapped = object.value;
+    kept.turn->mapped = object.value;
     return object;
   }
   kept.object = object;
-  kept.spilled.reset();
-  kept.mapped.reset();
-  enqueue(at->first, kept);
+  dequeue(kept);
+  enqueue(at->first, kept, bytes);
   return object;
 }
 
@@ -209,7 +215,7 @@ bool MemoryBackend::exists(const std::string& key) const {
 bool MemoryBackend::at_hand(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
-  return at != objects_.end() && at->second.spilled == nullptr;
+  return at != objects_.end() && !at->second.on_disk();
 }
 
 std::optional<Entry> MemoryBackend::describe(const std::string& key) const {

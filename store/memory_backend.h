@@ -47,13 +47,19 @@ class MemoryBackend : public CountedBackend {
   BackendStats stats() const override;
 
  private:
+  // Of an object that can be spilled, or was.
+  struct Turn {
+    std::int64_t bytes = 0;                         // that the value counts
+    std::list<std::string_view>::iterator place{};  // in turns_, where it is in memory
+    std::shared_ptr<const Spill::File> file;        // else
+    std::weak_ptr<const Value> mapped;              // of the file, while somebody uses it
+  };
+  // Small, since there may be millions.
   struct Kept {
-    Object object;           // on the disk: its value is null, its charge that of an empty one
-    std::int64_t bytes = 0;  // that the value counts
-    std::shared_ptr<const Spill::File> spilled;
-    std::weak_ptr<const Value> mapped;             // while somebody uses the spilled one
-    std::list<std::string_view>::iterator turn{};  // in turns_, where it can be spilled
-    bool has_turn = false;
+    Object object;  // on the disk: its value is null, its charge that of an empty one
+    std::unique_ptr<Turn> turn;
+
+    bool on_disk() const { return turn != nullptr && turn->file != nullptr; }
   };
   using Objects = std::unordered_map<std::string, Kept>;
 
@@ -75,8 +81,8 @@ class MemoryBackend : public CountedBackend {
   // The node's object goes with the caller, after the lock.
   Objects::node_type take(Objects::iterator at);
   static Entry entry_of(const std::string& key, const Kept& kept);
-  void enqueue(const std::string& key, Kept& kept) const;
-  void dequeue(Kept& kept) const;
+  void enqueue(const std::string& key, Kept& kept, std::int64_t bytes) const;
+  void dequeue(Kept& kept) const;  // ends its turn
 
   const std::unique_ptr<Spill> spill_;
   mutable std::mutex spilling_;  // before mutex_, where both are held
