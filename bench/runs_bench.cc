@@ -83,6 +83,10 @@ double consent_seconds(Session& session) {
   return median(times);
 }
 
+constexpr int kBatch = 50'000;
+constexpr int kLive = 1'000'000;
+constexpr double kReleaseRate = 500'000;
+
 std::int64_t objects_at(Session& session, const std::string& party) {
   for (const StatsEntry& entry : session.stats(party)) {
     if (entry.name == "objects") return entry.value;
@@ -115,9 +119,6 @@ std::vector<Figure> bench_runs(int runs) {
 }
 
 std::vector<Figure> bench_objects(int runs) {
-  constexpr int kBatch = 50'000;
-  constexpr int kLive = 1'000'000;
-  constexpr double kReleaseRate = 500'000;
   const auto put_and_release = [](Session& session) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < kBatch; ++i) session.put("alice", Tensor::scalar<std::int64_t>(i));
