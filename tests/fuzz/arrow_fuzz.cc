@@ -4,6 +4,7 @@
 #include <span>
 
 #include "protocol/error.h"
+#include "store/arrow/import.h"
 #include "store/arrow/reader.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -16,10 +17,39 @@ void touch(const Slice& slice) {
   static_cast<void>(sum);
 }
 
+// As a file of another program: what comes out is what a value may be.
+void import(const Slice& file) {
+  ArrowOptions options;
+  options.max_bytes = 1 << 20;
+  try {
+    const Value value = parse_arrow(file, "fuzz", options);
+    fuzz::must(value.bytes() <= file.size + options.max_bytes, "more than was allowed");
+    if (value.is_tensor()) return touch(value.tensor().data);
+    for (const Column& column : value.table().columns) {
+      fuzz::must(column.rows() == value.table().rows, "a column has other rows");
+      if (const auto* tensor = std::get_if<Tensor>(&column.data)) {
+        fuzz::must(tensor->data.size == byte_count(tensor->type()), "a column has other bytes");
+        touch(tensor->data);
+        continue;
+      }
+      const auto& text = std::get<StringColumn>(column.data);
+      std::int64_t bytes = 0;
+      for (std::int64_t row = 0; row < column.rows(); ++row) bytes += std::ssize(text.at(row));
+      fuzz::must(bytes == text.text.size, "a column has other text");
+      touch(text.text);
+    }
+  } catch (const Error& error) {
+    fuzz::must(error.code() == Code::kCorrupt || error.code() == Code::kUnimplemented ||
+                   error.code() == Code::kInvalid || error.code() == Code::kQuota,
+               "a file was refused with another code");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::span all(data, size);
+  import(Slice::copy_of(all));
   if (all.size() < static_cast<std::size_t>(kArrowTailBytes)) return 0;
   try {
     const Slice file = Slice::copy_of(all);  // its own memory, so that a sanitizer knows its end
