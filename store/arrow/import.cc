@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "store/arrow/import_column.h"
+#include "store/arrow/placed.h"
 #include "store/arrow/reader.h"
 
 namespace curia {
@@ -93,6 +94,7 @@ class Import {
   void check_blocks() const {
     std::int64_t left = file_.size;
     for (const Blocks* blocks : {footer_->dictionaries(), footer_->record_batches()}) {
+      if (!well_placed(blocks)) corrupt_arrow("a malformed footer");
       if (blocks == nullptr) continue;
       for (const ipc::Block* block : *blocks) {
         if (block->metadata_length() < kArrowMarkBytes || block->body_length() < 0 ||

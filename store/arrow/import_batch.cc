@@ -8,6 +8,7 @@
 
 #include "store/arrow/field.h"
 #include "store/arrow/lz4.h"
+#include "store/arrow/placed.h"
 
 namespace curia {
 namespace {
@@ -94,6 +95,10 @@ const ipc::DictionaryBatch& ImportMessage::dictionary() const {
 ImportWalk::ImportWalk(const ipc::RecordBatch& batch, const Slice& body, ImportBudget& budget)
     : batch_(batch), body_(body), budget_(budget), rows_(batch.length()) {
   if (rows_ < 0) corrupt_arrow("a negative number of rows");
+  if (!well_placed(batch.nodes()) || !well_placed(batch.buffers()) ||
+      !well_placed(batch.variadic_buffer_counts())) {
+    corrupt_arrow("a malformed record batch");
+  }
   const ipc::BodyCompression* compression = batch.compression();
   if (compression != nullptr && compression->codec() != ipc::Codec::Lz4Frame) {
     throw Error(Code::kUnimplemented,

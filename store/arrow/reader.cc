@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "store/arrow/placed.h"
+
 namespace curia {
 namespace {
 
@@ -241,6 +243,7 @@ ArrowFooter parse_arrow_footer(std::span<const std::uint8_t> bytes) {
   }
   out.schema_metadata = metadata_of(schema->custom_metadata());
   out.metadata = metadata_of(footer.custom_metadata());
+  if (!well_placed(footer.record_batches())) corrupt("a malformed footer");
   if (footer.record_batches() != nullptr) {
     for (const ipc::Block* block : *footer.record_batches()) {
       out.batches.push_back({block->offset(), block->metadata_length(), block->body_length()});
@@ -279,6 +282,9 @@ ArrowBatch read_arrow_batch(const Slice& file, const ArrowFooter& footer, std::s
     throw Error(Code::kUnimplemented, "found compressed buffers; write the file without");
   }
   if (batch->length() < 0) corrupt("a negative number of rows");
+  if (!well_placed(batch->nodes()) || !well_placed(batch->buffers())) {
+    corrupt("a malformed record batch");
+  }
   const Slice body = file.part(offset + metadata_bytes, body_bytes);
   ArrowBatch out;
   out.rows = batch->length();

@@ -47,7 +47,7 @@ bool says(const Error& error, Code code, std::initializer_list<std::string_view>
     return text.find(word) != std::string::npos;
   };
   const bool good = error.code() == code && std::all_of(words.begin(), words.end(), said);
-  if (!good) MESSAGE(error.what());
+  if (!good) MESSAGE(std::string(error.what()));
   return good;
 }
 
