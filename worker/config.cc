@@ -12,9 +12,22 @@ namespace {
 
 constexpr std::int64_t kMostMib = std::int64_t{1} << 40;  // of a disk
 
+constexpr std::pair<const char*, DatasetFormat> kFormats[] = {
+    {"csv", DatasetFormat::kCsv}, {"arrow", DatasetFormat::kArrow}, {"npy", DatasetFormat::kNpy}};
+
 DatasetConfig read_dataset(Fields fields, const std::string& path) {
   DatasetConfig dataset;
-  dataset.csv = beside(path, fields.text("csv"));
+  for (const auto& [name, format] : kFormats) {
+    if (!fields.has(name)) continue;
+    if (!dataset.file.empty()) fields.fail(name, "a dataset is one file, and has another already");
+    dataset.format = format;
+    dataset.file = beside(path, fields.text(name));
+  }
+  // One of them there has to be.
+  if (dataset.file.empty()) fields.fail("csv", "expected one of csv, arrow and npy, found none");
+  if (dataset.format == DatasetFormat::kNpy && fields.has("columns")) {
+    fields.fail("columns", "the tensor of an npy file has none");
+  }
   for (const std::string& column : fields.texts_or_none("columns")) {
     const auto colon = column.rfind(':');
     if (colon == std::string::npos) {

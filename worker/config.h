@@ -19,8 +19,11 @@ struct PeerConfig {
   bool operator==(const PeerConfig&) const = default;
 };
 
+enum class DatasetFormat { kCsv, kArrow, kNpy };
+
 struct DatasetConfig {
-  std::string csv;                  // path, relative to the configuration file
+  DatasetFormat format = DatasetFormat::kCsv;
+  std::string file;                 // path, relative to the configuration file
   std::vector<ColumnType> columns;  // empty: found out from the file
   Ranges ranges;                    // that every cell is within
   bool operator==(const DatasetConfig&) const = default;

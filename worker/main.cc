@@ -15,7 +15,9 @@
 #include "protocol/link/keys.h"
 #include "protocol/link/zmq_control.h"
 #include "protocol/value_bytes.h"
+#include "store/arrow_file.h"
 #include "store/csv.h"
+#include "store/npy.h"
 #include "worker/audit_disk.h"
 #include "worker/config.h"
 #include "worker/node.h"
@@ -25,14 +27,25 @@
 namespace curia {
 namespace {
 
+// With the columns that the configuration names, if it does.
+Value read_dataset(const DatasetConfig& dataset) {
+  if (dataset.format == DatasetFormat::kNpy) return read_npy(dataset.file);
+  if (dataset.format == DatasetFormat::kArrow) {
+    ArrowOptions options;
+    if (!dataset.columns.empty()) options.columns = dataset.columns;
+    return read_arrow(dataset.file, options);
+  }
+  CsvOptions options;
+  if (!dataset.columns.empty()) options.columns = dataset.columns;
+  return read_csv(dataset.file, options);
+}
+
 // `state`: null where the datasets are only checked.
 std::map<std::string, Dataset> read_datasets(const std::string& path, const WorkerConfig& config,
                                              StateDir* state) {
   std::map<std::string, Dataset> datasets;
   for (const auto& [name, dataset] : config.datasets) {
-    CsvOptions options;
-    if (!dataset.columns.empty()) options.columns = dataset.columns;
-    Value value = read_csv(dataset.csv, options);
+    Value value = read_dataset(dataset);
     try {
       const Digest content = state == nullptr ? Digest{} : content_digest(value);
       Dataset made = make_dataset(config.party, std::move(value), dataset.ranges);
