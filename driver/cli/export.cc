@@ -3,12 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
-
-#include "driver/files.h"
-#include "store/csv.h"
-#include "store/npy.h"
 
 namespace curia {
 namespace {
@@ -136,28 +131,6 @@ std::string pretty_table(const Table& table) {
   return lines(std::move(rows)) + more(table.rows, "rows");
 }
 
-Table table_of(const Tensor& tensor) {
-  if (tensor.shape.size() > 2) {
-    throw Error(Code::kInvalid, "CSV holds tensors of at most two dimensions, this is " +
-                                    type_text(tensor.type()) + "; save it as .npy");
-  }
-  const std::int64_t rows = tensor.shape.empty() ? 1 : tensor.shape[0];
-  const std::int64_t columns = tensor.shape.size() == 2 ? tensor.shape[1] : 1;
-  const std::int64_t size = dtype_bytes(tensor.dtype);
-  Table table;
-  table.rows = rows;
-  for (std::int64_t i = 0; i < columns; ++i) {
-    const auto buffer = Buffer::allocate(rows * size);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      std::memcpy(buffer->data() + row * size, tensor.data.data + (row * columns + i) * size,
-                  static_cast<std::size_t>(size));
-    }
-    table.columns.push_back(
-        {columns == 1 ? "value" : "c" + std::to_string(i), Tensor{tensor.dtype, {rows}, {buffer}}});
-  }
-  return table;
-}
-
 }  // namespace
 
 std::string pretty(const Value& value) {
@@ -180,25 +153,6 @@ Json value_json(const Value& value) {
     for (std::int64_t row = 0; row < column.rows(); ++row) list.push_back(cell(column, row));
   }
   return json;
-}
-
-std::string natural_ending(const Type& type) { return type.is_table() ? ".csv" : ".npy"; }
-
-void save_value(const Value& value, const std::string& path) {
-  if (path.ends_with(".npy")) {
-    if (!value.is_tensor()) throw Error(Code::kInvalid, path + ": .npy holds no tables; use .csv");
-    return write_new_file(path, write_npy(value.tensor()));
-  }
-  if (!path.ends_with(".csv")) {
-    throw Error(Code::kInvalid, path + ": expected a name that ends with .npy or .csv");
-  }
-  write_new_file(path, write_csv(value.is_table() ? value.table() : table_of(value.tensor())));
-}
-
-Value load_value(const std::string& path) {
-  if (path.ends_with(".npy")) return read_npy(path);
-  if (path.ends_with(".csv")) return read_csv(path);
-  throw Error(Code::kInvalid, path + ": expected a file that ends with .npy or .csv");
 }
 
 }  // namespace curia

@@ -107,6 +107,12 @@ struct Copy {
   fs::path to;
 };
 
+// The field of a worker's configuration that this file goes to. Any other ending may be of text.
+std::string format_of(const std::string& file) {
+  if (file.ends_with(".npy")) return "npy";
+  return file.ends_with(".arrow") || file.ends_with(".feather") ? "arrow" : "csv";
+}
+
 std::vector<Copy> read_datasets(const InitOptions& options, std::map<std::string, Place>& all) {
   std::vector<Copy> copies;
   for (const std::string& text : options.datasets) {
@@ -120,8 +126,10 @@ std::vector<Copy> read_datasets(const InitOptions& options, std::map<std::string
     if (place.datasets.contains(name)) {
       throw Error(Code::kInvalid, "--dataset: " + where + " is given twice");
     }
-    place.datasets[name] = {{"csv", "data/" + name + ".csv"}};
-    copies.push_back({file, fs::path(options.folder) / party / "data" / (name + ".csv")});
+    const std::string format = format_of(file);
+    const std::string copy = "data/" + name + "." + format;
+    place.datasets[name] = {{format, copy}};
+    copies.push_back({file, fs::path(options.folder) / party / copy});
   }
   return copies;
 }
@@ -317,7 +325,8 @@ void add_init(CLI::App& app, Global& global) {
   command->add_option("--driver", options->driver, "name of the driver")->required();
   command->add_option("--base-port", options->base_port, "first of the ports (free ones)")
       ->check(CLI::Range(1, kMostPort));
-  command->add_option("--dataset", options->datasets, "party/name=file.csv; may be repeated");
+  command->add_option("--dataset", options->datasets,
+                      "party/name=file.csv (or .arrow, .npy); may be repeated");
   command->add_option("--grant", options->grants,
                       "party/dataset:recipient[:program digest[:release]]; may be repeated");
   command->add_option("--host", options->hosts,

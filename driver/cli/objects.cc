@@ -3,6 +3,7 @@
 
 #include "driver/cli/command.h"
 #include "driver/cli/export.h"
+#include "driver/value_files.h"
 
 namespace curia {
 namespace {
@@ -84,7 +85,7 @@ void describe(const ObjectFlags& flags, const Global& global) {
 
 void put(const ObjectFlags& flags, const Global& global) {
   need_session(global);
-  Value value = load_value(flags.file);
+  Value value = read_value(flags.file);
   CommandSession open(global, true);
   const Ref ref = open.session().put(flags.what, std::move(value));
   open.session().wait();
@@ -106,7 +107,7 @@ void fetch(const ObjectFlags& flags, const Global& global) {
     return open.session().fetch(ref, timeout);
   }();
   if (!flags.file.empty()) {
-    save_value(value, flags.file);
+    write_value(value, flags.file);
     if (global.json) return Global::print({{"file", flags.file}, {"type", value.type().str()}});
     std::printf("saved as %s: %s\n", flags.file.c_str(), value.type().str().c_str());
   } else if (global.json) {
@@ -157,12 +158,13 @@ void add_objects(CLI::App& app, Global& global) {
       ->required();
   CLI::App* put_command = add(app, global, flags, "put", "store a file's value at a party", put);
   put_command->add_option("party", flags->what)->required();
-  put_command->add_option("file", flags->file, "a .csv (table) or .npy (tensor)")->required();
+  put_command->add_option("file", flags->file, "a .csv (table), .npy (tensor) or .arrow file")
+      ->required();
   put_command->add_option("--name", flags->name, "what the session calls it")->required();
   CLI::App* fetch_command =
       add(app, global, flags, "fetch", "get an object's bytes, if every owner agreed", fetch);
   fetch_command->add_option("reference", flags->what, ref)->required();
-  fetch_command->add_option("--save", flags->file, "a new .csv or .npy file");
+  fetch_command->add_option("--save", flags->file, "a new .csv, .npy or .arrow file");
   fetch_command->add_option("--timeout", flags->timeout, "seconds")->check(CLI::PositiveNumber);
   add(app, global, flags, "rm", "release objects", remove)
       ->add_option("references", flags->refs, ref)

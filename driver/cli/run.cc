@@ -6,6 +6,7 @@
 #include "driver/cli/export.h"
 #include "driver/cli/program.h"
 #include "driver/cli/secure_plan.h"
+#include "driver/value_files.h"
 
 namespace curia {
 namespace {
@@ -35,7 +36,7 @@ Json fetch_all(Session& session, const Refs& refs, const RunFlags& flags, const 
     if (!flags.save.empty()) {
       const std::string path =
           (fs::path(flags.save) / (name + natural_ending(value.type()))).string();
-      save_value(value, path);
+      write_value(value, path);
       fetched[name] = {{"file", path}};
       if (!global.json) std::printf("%s: saved as %s\n", name.c_str(), path.c_str());
     } else if (global.json) {
