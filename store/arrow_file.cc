@@ -14,7 +14,8 @@ std::string write_arrow(const Value& value) {
   if (value.is_share()) {
     throw Error(Code::kInvalid, "expected a tensor or a table, found a share of a secret");
   }
-  const ArrowImage image = arrow_image(value, {{"curia.type", value.type().str()}});
+  const ArrowImage image =
+      arrow_image(value, {{"curia.type", value.type().str()}}, ArrowBools::kBits);
   std::string file;
   file.reserve(static_cast<std::size_t>(image.bytes));
   for (const Slice& piece : image.pieces) {

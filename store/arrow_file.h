@@ -13,7 +13,8 @@ namespace curia {
 Value read_arrow(const std::string& path, const ArrowOptions& options = {});
 
 // The whole file: a tensor or a table as store/FORMAT.md says, with its type and nothing else known
-// of it. Errors: kInvalid for shares; the value's own, when it is an error.
+// of it. Columns of bool are Arrow's own, which pandas and Polars know. Errors: kInvalid for
+// shares; the value's own, when it is an error.
 std::string write_arrow(const Value& value);
 
 }  // namespace curia

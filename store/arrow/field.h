@@ -22,7 +22,7 @@ inline constexpr std::int64_t kNoList = -1;
 
 struct ArrowField {
   std::string name;
-  DType dtype = DType::kF64;         // as stored, of each element; never kBool
+  DType dtype = DType::kF64;         // as stored, of each element; kBool: packed bits
   std::int64_t list_size = kNoList;  // elements of a row of a FixedSizeList
   std::string extension;             // "arrow.bool8", "arrow.fixed_shape_tensor", "": none
   std::string extension_metadata;    // JSON, as the extension wants it

@@ -2,6 +2,7 @@
 
 #include <arrow_generated.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -16,6 +17,16 @@ std::int64_t padded(std::int64_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+// One bit for each byte of 0 or 1, the lowest first.
+Slice packed(const Slice& bytes) {
+  const auto bits = Buffer::allocate((bytes.size + 7) / 8);
+  std::fill_n(bits->data(), bits->size(), std::uint8_t{0});
+  for (std::int64_t i = 0; i < bytes.size; ++i) {
+    bits->data()[i / 8] = static_cast<std::uint8_t>(bits->data()[i / 8] | bytes.data[i] << (i % 8));
+  }
+  return Slice(bits);
+}
+
 // A record batch as it is collected.
 struct Batch {
   std::int64_t rows = 0;
@@ -24,6 +35,7 @@ struct Batch {
   std::vector<ipc::BufferRange> ranges;
   std::vector<Slice> buffers;  // that have bytes
   std::int64_t body_bytes = 0;
+  ArrowBools bools = ArrowBools::kBytes;
 
   void add_buffer(const Slice& buffer) {
     ranges.emplace_back(body_bytes, buffer.size);
@@ -36,18 +48,19 @@ struct Batch {
     nodes.emplace_back(length, 0);
     add_buffer({});
   }
-  void add_plain(ArrowField field, std::int64_t length, const Slice& data) {
+  void add_plain(std::string name, DType dtype, std::int64_t length, const Slice& data) {
+    ArrowField field{.name = std::move(name), .dtype = arrow_storage(dtype)};
+    const bool bits = dtype == DType::kBool && bools == ArrowBools::kBits;
+    if (bits) {
+      field.dtype = DType::kBool;
+    } else if (dtype == DType::kBool) {
+      field.extension = "arrow.bool8";
+    }
     fields.push_back(std::move(field));
     add_node(length);
-    add_buffer(data);
+    add_buffer(bits ? packed(data) : data);
   }
 };
-
-ArrowField plain_field(std::string name, DType dtype) {
-  ArrowField field{.name = std::move(name), .dtype = arrow_storage(dtype)};
-  if (dtype == DType::kBool) field.extension = "arrow.bool8";
-  return field;
-}
 
 std::string shape_json(std::span<const std::int64_t> shape) {
   std::string text;
@@ -62,7 +75,7 @@ void add_tensor(Batch& batch, const Tensor& tensor) {
   const std::int64_t row_elements = element_count({row.begin(), row.end()});
   if (shape.size() < 2 || row_elements > std::numeric_limits<std::int32_t>::max()) {
     batch.rows = tensor.elements();
-    batch.add_plain(plain_field("value", tensor.dtype), batch.rows, tensor.data);
+    batch.add_plain("value", tensor.dtype, batch.rows, tensor.data);
     return;
   }
   batch.rows = shape[0];
@@ -77,7 +90,7 @@ void add_table(Batch& batch, const Table& table) {
   batch.rows = table.rows;
   for (const Column& column : table.columns) {
     if (const auto* tensor = std::get_if<Tensor>(&column.data)) {
-      batch.add_plain(plain_field(column.name, tensor->dtype), table.rows, tensor->data);
+      batch.add_plain(column.name, tensor->dtype, table.rows, tensor->data);
       continue;
     }
     const auto& strings = std::get<StringColumn>(column.data);
@@ -90,12 +103,13 @@ void add_table(Batch& batch, const Table& table) {
 
 void add_share(Batch& batch, const Share& share) {
   batch.rows = share.first.size / 8;
-  batch.add_plain(plain_field("first", DType::kU64), batch.rows, share.first);
-  batch.add_plain(plain_field("second", DType::kU64), batch.rows, share.second);
+  batch.add_plain("first", DType::kU64, batch.rows, share.first);
+  batch.add_plain("second", DType::kU64, batch.rows, share.second);
 }
 
-Batch batch_of(const Value& value) {
+Batch batch_of(const Value& value, ArrowBools bools) {
   Batch batch;
+  batch.bools = bools;
   if (const auto* tensor = std::get_if<Tensor>(&value.form)) add_tensor(batch, *tensor);
   if (const auto* table = std::get_if<Table>(&value.form)) add_table(batch, *table);
   if (const auto* share = std::get_if<Share>(&value.form)) add_share(batch, *share);
@@ -103,6 +117,7 @@ Batch batch_of(const Value& value) {
 }
 
 std::pair<ipc::Type, flatbuffers::Offset<void>> type_of(Builder& builder, DType dtype) {
+  if (dtype == DType::kBool) return {ipc::Type::Bool, ipc::CreateUnread(builder).Union()};
   if (dtype == DType::kString) return {ipc::Type::LargeUtf8, ipc::CreateLargeUtf8(builder).Union()};
   if (is_float(dtype)) {
     const auto precision = dtype == DType::kF32 ? ipc::Precision::Single : ipc::Precision::Double;
@@ -169,9 +184,9 @@ void add_message(std::string& file, const Builder& message) {
 
 }  // namespace
 
-ArrowImage arrow_image(const Value& value, ArrowMetadata schema_metadata) {
+ArrowImage arrow_image(const Value& value, ArrowMetadata schema_metadata, ArrowBools bools) {
   ArrowImage image;
-  Batch batch = batch_of(value);
+  Batch batch = batch_of(value, bools);
   image.fields = std::move(batch.fields);
   image.schema_metadata = std::move(schema_metadata);
 

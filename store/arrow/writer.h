@@ -36,7 +36,12 @@ struct ArrowImage {
   } batch;
 };
 
-ArrowImage arrow_image(const Value& value, ArrowMetadata schema_metadata);
+// kBytes: a byte each, "arrow.bool8", so that a mapped file is used in place. kBits: Arrow's own
+// bool, which every program knows, for plain columns; they are copied.
+enum class ArrowBools { kBytes, kBits };
+
+ArrowImage arrow_image(const Value& value, ArrowMetadata schema_metadata,
+                       ArrowBools bools = ArrowBools::kBytes);
 
 // What ends the file: the footer, its length, the magic word.
 std::string arrow_footer(const ArrowImage& image, const ArrowMetadata& metadata);

@@ -103,10 +103,50 @@ def check_others(objects):
         assert duckdb.sql("select sum(age) from content where id <> ''").fetchall() == [(107,)]
 
 
+def check_exports(exports):
+    """Files that people get: read by what they use, with its own calls."""
+    whole = table(exports / "table.arrow")
+    whole.validate(full=True)
+    assert whole.schema.metadata == {b"curia.type": b"table[3]{id:string,age:i64,member:bool,score:f32}"}
+    assert whole["member"].type == pyarrow.bool_() and whole["member"].to_pylist() == [True, False, True]
+    assert table(exports / "bools.arrow")["value"].to_pylist() == [True, False, True]
+    for path in exports.glob("*.arrow"):
+        table(path).validate(full=True)
+    ids, ages, scores = ["ann", "", "zo\u00eb"], [30, -1, 77], [0.5, math.inf, -0.0]
+    pandas = library("pandas")
+    if pandas:
+        frame = pandas.read_feather(exports / "table.arrow")
+        assert [str(kind) for kind in frame.dtypes[1:]] == ["int64", "bool", "float32"], frame.dtypes
+        assert list(frame["id"]) == ids and list(frame["age"]) == ages and list(frame["score"]) == scores
+        assert list(frame["member"]) == [True, False, True]
+        text = pandas.read_csv(exports / "table.csv", keep_default_na=False)
+        assert list(text["id"]) == ids and list(text["age"]) == ages and list(text["score"]) == scores
+        assert str(text["member"].dtype) == "bool" and list(text["member"]) == [True, False, True]
+        assert list(pandas.read_csv(exports / "table_no_rows.csv").columns) == ["id", "x"]
+        assert [list(row) for row in pandas.read_feather(exports / "matrix.arrow")["value"]] == [[1, 2, 3], [4, 5, 6]]
+    polars = library("polars")
+    if polars:
+        frame = polars.read_ipc(exports / "table.arrow")
+        assert frame.schema == {"id": polars.String, "age": polars.Int64, "member": polars.Boolean, "score": polars.Float32}
+        assert frame["id"].to_list() == ids and frame["score"].to_list() == scores
+        text = polars.read_csv(exports / "table.csv")
+        assert [one or "" for one in text["id"].to_list()] == ids and text["age"].to_list() == ages
+        assert text["member"].to_list() == [True, False, True] and text["score"].to_list() == scores
+        assert polars.read_ipc(exports / "vector.arrow")["value"].to_list() == [1, 2, 3, -4]
+    numpy = library("numpy")
+    if numpy:
+        read = {path.stem: numpy.load(path) for path in exports.glob("*.npy")}
+        assert read["scalar"].shape == () and read["scalar"] == 2.5
+        assert read["cube"].dtype == numpy.uint8 and read["cube"].tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 255]]]
+        assert read["bool_matrix"].dtype == bool and read["bool_matrix"].tolist() == [[True, False], [False, True]]
+        assert read["no_columns"].shape == (4, 0) and numpy.isnan(read["nan"][[0, 2]]).all()
+
+
 with tempfile.TemporaryDirectory() as folder:
     subprocess.run([sys.argv[1], folder], check=True)
     stored = pathlib.Path(folder) / "objects"
     check_pyarrow(stored)
     check_aligned(stored)
     check_others(stored)
+    check_exports(pathlib.Path(folder) / "exports")
     print("read with pyarrow", pyarrow.__version__)
