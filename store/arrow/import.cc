@@ -24,7 +24,7 @@ std::string_view name_of(const ipc::Field& field) {
 
 // Other files that people take for an Arrow file, and what to do with them.
 void check_magic(std::string_view text) {
-  constexpr std::string_view kStream("\xff\xff\xff\xff", 4);
+  static constexpr std::string_view kStream("\xff\xff\xff\xff", 4);
   const char* what = nullptr;
   if (text.starts_with(kStream)) {
     what = "an Arrow stream; write the file format (pyarrow.ipc.new_file, DataFrame.to_feather)";
@@ -213,7 +213,7 @@ class Import {
         }
       }
       walk.finish();
-      rows_ += walk.rows();
+      rows_ = arrow_sum(rows_, walk.rows());
       if (rows_ > kMaxElements) {
         throw Error(Code::kInvalid, "expected at most " + std::to_string(kMaxElements) + " rows");
       }

@@ -48,6 +48,12 @@ std::int64_t arrow_product(std::int64_t a, std::int64_t b) {
   return product;
 }
 
+std::int64_t arrow_sum(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) corrupt_arrow("more rows or text than a file can have");
+  return sum;
+}
+
 void ImportBudget::take(std::int64_t bytes) {
   if (bytes > left_) {
     throw Error(Code::kQuota, "its columns take more memory than is allowed for one file: " +

@@ -91,7 +91,8 @@ class ImportWalk {
   std::uint32_t views_ = 0;
 };
 
-// a * b. Errors: kCorrupt where that is no number of bytes.
+// a * b and a + b. Errors: kCorrupt where that is no number of bytes or rows.
 std::int64_t arrow_product(std::int64_t a, std::int64_t b);
+std::int64_t arrow_sum(std::int64_t a, std::int64_t b);
 
 }  // namespace curia

@@ -199,7 +199,7 @@ Slice ImportColumn::numbers(ImportWalk& walk, const ImportWalk::Nulls& nulls,
     for (std::int64_t i = 0; i < rows; ++i) bytes->data()[i] = bits.data[i / 8] >> (i % 8) & 1;
     return Slice(bytes);
   }
-  const Slice found = walk.buffer(arrow_product(rows, dtype_bytes(dtype_)));
+  Slice found = walk.buffer(arrow_product(rows, dtype_bytes(dtype_)));
   if (kind_ == Kind::kBytesOfBool) {
     if (std::all_of(found.data, found.data + rows, [](std::uint8_t byte) { return byte < 2; })) {
       return found;
@@ -254,7 +254,7 @@ void ImportColumn::add(ImportWalk& walk, const ImportDictionaries& dictionaries,
       texts_.push_back(read_text_views(walk, nulls, budget));
       break;
     case Kind::kWords: {
-      const auto found = dictionaries.find(*dictionary_);
+      const auto found = dictionaries.find(dictionary_.value_or(0));
       if (found == dictionaries.end() && walk.rows() > 0) {
         corrupt_arrow("a dictionary is missing");
       }

@@ -23,12 +23,6 @@ T read_at(const Slice& slice, std::int64_t offset) {
 
 }  // namespace
 
-std::int64_t arrow_sum(std::int64_t a, std::int64_t b) {
-  std::int64_t sum = 0;
-  if (__builtin_add_overflow(a, b, &sum)) corrupt_arrow("more text than a file can have");
-  return sum;
-}
-
 TextBuffers::TextBuffers(std::int64_t rows, std::int64_t bytes, ImportBudget& budget)
     : offsets_(budget.allocate(arrow_product(arrow_sum(rows, 1), sizeof(std::int64_t)))),
       text_(budget.allocate(bytes)) {
@@ -47,7 +41,7 @@ StringColumn TextBuffers::finish() const { return {Slice(offsets_), Slice(text_)
 
 template <class Offset>
 StringColumn read_text(ImportWalk& walk, const ImportWalk::Nulls& nulls, ImportBudget& budget) {
-  constexpr auto kSize = static_cast<std::int64_t>(sizeof(Offset));
+  static constexpr auto kSize = static_cast<std::int64_t>(sizeof(Offset));
   const std::int64_t rows = walk.rows();
   // A column without rows may leave out its only offset.
   const Slice offsets =

@@ -28,9 +28,6 @@ class TextBuffers {
   std::int64_t end_ = 0;
 };
 
-// a + b. Errors: kCorrupt where that is no number of bytes.
-std::int64_t arrow_sum(std::int64_t a, std::int64_t b);
-
 // A column of at(row), which is called twice for each.
 template <class At>
 StringColumn collect_text(std::int64_t rows, ImportBudget& budget, const At& at) {

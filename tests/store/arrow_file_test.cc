@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <map>
 
@@ -263,6 +264,23 @@ TEST_CASE("Arrow files: a limit holds before memory is taken") {
     options.max_bytes -= 1;
     CHECK(refusal(name, options).code() == Code::kQuota);
   }
+}
+
+TEST_CASE("Arrow files: a compressed buffer that says a size it cannot have takes no memory") {
+  const Slice file = read_file(foreign("pandas.feather"), 1 << 20);
+  const std::string good(reinterpret_cast<const char*>(file.data),
+                         static_cast<std::size_t>(file.size));
+  const std::size_t frame = good.find("\x04\x22\x4d\x18");
+  REQUIRE(frame != std::string::npos);
+  for (const std::int64_t size : {std::int64_t{1} << 60, std::int64_t{1} << 20, std::int64_t{-2}}) {
+    std::string bad = good;
+    std::memcpy(bad.data() + frame - sizeof(size), &size, sizeof(size));
+    CHECK(says(parse_refusal(bad), Code::kCorrupt, {"another size than it can have"}));
+  }
+}
+
+TEST_CASE("Arrow files: deep nesting is refused, not followed") {
+  CHECK(says(refusal("deep.arrow"), Code::kCorrupt, {"malformed footer"}));
 }
 
 TEST_CASE("Arrow files: each byte of each file may be wrong, and each file cut, without a crash") {

@@ -81,5 +81,9 @@ write("types.arrow", pyarrow.table({
                                             [pyarrow.array([1]), pyarrow.array(["a"])]),
     "runs": pyarrow.RunEndEncodedArray.from_arrays(pyarrow.array([2], pyarrow.int32()), [5]),
     "view": pyarrow.array([b"a", b"more than twelve"], pyarrow.binary_view()), "y": ["p", "q"]}))
+deep = pyarrow.int8()
+for _ in range(100):
+    deep = pyarrow.list_(deep)
+write("deep.arrow", pyarrow.table({"deep": pyarrow.array([], deep)}))
 with pyarrow.ipc.new_stream(str(folder / "stream.arrows"), schema) as out:
     out.write_batch(pyarrow.record_batch([first], schema=schema))
