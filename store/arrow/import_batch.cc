@@ -7,7 +7,6 @@
 #include <span>
 
 #include "store/arrow/field.h"
-#include "store/arrow/lz4.h"
 #include "store/arrow/placed.h"
 
 namespace curia {
@@ -106,10 +105,15 @@ ImportWalk::ImportWalk(const ipc::RecordBatch& batch, const Slice& body, ImportB
     corrupt_arrow("a malformed record batch");
   }
   const ipc::BodyCompression* compression = batch.compression();
-  if (compression != nullptr && compression->codec() != ipc::Codec::Lz4Frame) {
+  if (compression == nullptr) return;
+  if (compression->codec() == ipc::Codec::Lz4Frame) {
+    packing_ = Packing::kLz4;
+  } else if (compression->codec() == ipc::Codec::Zstd) {
+    packing_ = Packing::kZstd;
+  } else {
     throw Error(Code::kUnimplemented,
-                "found buffers compressed with zstd, expected none or LZ4; write the file with "
-                "compression=\"lz4\" or \"uncompressed\"");
+                "found buffers compressed with an unknown method, expected none, LZ4 or zstd; "
+                "write the file with compression=\"uncompressed\"");
   }
 }
 
@@ -158,12 +162,12 @@ Slice ImportWalk::unpacked(const Slice& raw) {
   std::memcpy(&size, raw.data, sizeof(size));
   const Slice packed = raw.part(sizeof(size), raw.size - static_cast<int>(sizeof(size)));
   if (size == kPlain) return packed;
-  if (size < 0 || size > most_lz4_bytes(packed.size)) {
+  if (size < 0 || size > most_unpacked(packing_, bytes_of(packed))) {
     corrupt_arrow("a compressed buffer says another size than it can have");
   }
   if (size == 0) return {};
   const auto buffer = budget_.allocate(size);
-  unpack_lz4(bytes_of(packed), {buffer->data(), static_cast<std::size_t>(size)});
+  unpack(packing_, bytes_of(packed), {buffer->data(), static_cast<std::size_t>(size)});
   return Slice(buffer);
 }
 

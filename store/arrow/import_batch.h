@@ -9,6 +9,7 @@
 #include <string>
 
 #include "protocol/value.h"
+#include "store/arrow/unpack.h"
 
 namespace curia {
 
@@ -85,6 +86,7 @@ class ImportWalk {
   const arrow_ipc::RecordBatch& batch_;
   const Slice& body_;
   ImportBudget& budget_;
+  Packing packing_ = Packing::kLz4;  // where the batch is compressed
   std::int64_t rows_;
   std::uint32_t node_ = 0;
   std::uint32_t buffer_ = 0;
