@@ -48,17 +48,6 @@ bool is_key(const std::string& path) {
   }
 }
 
-// Stands for what is known of an object whose file cannot be trusted. No owner has that name, so
-// nobody can agree to let it go anywhere.
-std::shared_ptr<const ObjectMeta> broken_meta(const LedgerEntry& entry) {
-  auto meta = std::make_shared<ObjectMeta>();
-  auto label = std::make_shared<Label>();
-  label->sources[{"?", "?"}];
-  meta->label = std::move(label);
-  meta->principal = entry.principal;
-  return meta;
-}
-
 }  // namespace
 
 void FileBackend::open_root() {
@@ -95,59 +84,24 @@ void FileBackend::sweep() {
   }
 }
 
-void FileBackend::take_file(const std::string& key, std::map<std::string, LedgerEntry>& known,
-                            std::uint64_t& last) {
-  const auto entry = known.find(key);
-  const bool expected = entry != known.end();
-  Found found;
-  try {
+void FileBackend::take_file(const std::string& key, Start& start) {
+  const auto read = [&](Found&) {
     const int opened = disk_.open(root_.fd(), key, O_RDONLY);
     if (opened < 0) throw_disk_error("object fs:///" + key, -opened);
     const FileHandle file(opened);
-    const ObjectRecord record = read_record(disk_, file.fd(), options_.key, key);
-    const auto gone = ledger_->erased().find(key);
-    if (gone != ledger_->erased().end() && gone->second == record.sequence) {
-      const FileHandle folder = open_folder(key, false);
-      disk_.unlink(folder.fd(), key.substr(key.rfind('/') + 1));
-      disk_.sync_folder(folder.fd());
-      remove_empty_folders(key);
-      return;
-    }
-    const bool current = expected && record.sequence == entry->second.sequence;
-    const bool newer = record.sequence >= ledger_->open_from() &&
-                       (!expected || record.sequence > entry->second.sequence);
-    if (!current && !newer) {
-      throw Error(Code::kCorrupt, "object fs:///" + key + ": somebody put back version " +
-                                      std::to_string(record.version) +
-                                      ", which was replaced or removed since");
-    }
-    last = std::max(last, record.sequence);
-    known[key] = {record.sequence, record.version, record.meta.principal};
-    found.bytes = record.bytes;
-    found.version = record.version;
-    found.sequence = record.sequence;
-    found.meta = std::make_shared<const ObjectMeta>(record.meta);
-    found.charge = std::make_shared<const Charge>(books_, account_for(record.meta), record.bytes,
-                                                  nullptr, overhead(key), true);
-  } catch (const Error& error) {
-    if (!expected) {
-      report_.push_back("ignored " + key + ": " + error.message());
-      return;
-    }
-    found = Found{.meta = broken_meta(entry->second),
-                  .version = entry->second.version,
-                  .sequence = entry->second.sequence,
-                  .broken = error.message()};
-    report_.push_back("broken: " + error.message());
-  }
-  insert(key, std::move(found));
+    return read_record(disk_, file.fd(), options_.key, {"fs:///", key});
+  };
+  take(start, key, read, [&] {
+    const FileHandle folder = open_folder(key, false);
+    disk_.unlink(folder.fd(), key.substr(key.rfind('/') + 1));
+    disk_.sync_folder(folder.fd());
+    remove_empty_folders(key);
+  });
 }
 
 void FileBackend::find_objects() {
-  std::map<std::string, LedgerEntry> known = ledger_->entries();
-  std::uint64_t last = 0;
+  Start start{ledger_->entries()};
   std::vector<std::string> folders(1);  // as beginnings of paths
-  const std::lock_guard lock(mutex_);
   while (!folders.empty()) {
     const std::string prefix = std::move(folders.back());
     folders.pop_back();
@@ -164,22 +118,11 @@ void FileBackend::find_objects() {
       if (S_ISDIR(info.st_mode)) {
         folders.push_back(path + "/");
       } else {
-        take_file(path, known, last);
+        take_file(path, start);
       }
     }
   }
-  for (const auto& [key, entry] : known) {
-    if (objects_.contains(key)) continue;
-    const std::string gone =
-        "object fs:///" + key + ": its file is gone; restore it or remove the object";
-    report_.push_back("broken: " + gone);
-    insert(key, Found{.meta = broken_meta(entry),
-                      .version = entry.version,
-                      .sequence = entry.sequence,
-                      .broken = gone});
-  }
-  ledger_->replace(std::move(known), last);
-  report_.push_back("found " + std::to_string(objects_.size()) + " objects in " + options_.root);
+  finish_start(std::move(start), options_.root);
 }
 
 }  // namespace curia

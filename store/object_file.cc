@@ -25,9 +25,9 @@ std::span<const std::uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-[[noreturn]] void corrupt(const std::string& name, const std::string& why) {
+[[noreturn]] void corrupt(const ObjectName& name, const std::string& why) {
   throw Error(Code::kCorrupt,
-              "object fs:///" + name + ": " + why + "; restore the file or remove the object");
+              "object " + name.str() + ": " + why + "; restore the file or remove the object");
 }
 
 // For people who open the file; the worker goes by the sealed record.
@@ -54,8 +54,8 @@ ArrowMetadata readable(const ObjectRecord& record) {
 // the cache.
 class BodyWriter {
  public:
-  BodyWriter(Disk& disk, int file, FileSeal& seal, ObjectRecord& record)
-      : disk_(disk), file_(file), seal_(seal), record_(record) {}
+  BodyWriter(const WritePieces& write, FileSeal& seal, ObjectRecord& record)
+      : write_(write), seal_(seal), record_(record) {}
 
   void add(const Slice& piece) {
     for (std::int64_t done = 0; done < piece.size;) {
@@ -81,16 +81,11 @@ class BodyWriter {
       for (std::size_t k = i; k < i + count; ++k) {
         bytes += static_cast<std::int64_t>(pieces_[k].iov_len);
       }
-      write_all(disk_, file_, at_, pieces_.data() + i, static_cast<int>(count),
-                "cannot write an object");
+      write_(at_, pieces_.data() + i, static_cast<int>(count));
       at_ += bytes;
     }
     pieces_.clear();
     held_ = 0;
-    if (at_ - begun_ >= kSyncStep) {
-      disk_.begin_sync(file_, begun_, at_ - begun_);
-      begun_ = at_;
-    }
   }
 
   // One stretch in one piece, copied only where it is of several.
@@ -108,21 +103,19 @@ class BodyWriter {
 
   static constexpr std::size_t kMostPieces = 512;  // below the kernel's 1024
 
-  Disk& disk_;
-  const int file_;
+  const WritePieces& write_;
   FileSeal& seal_;
   ObjectRecord& record_;
   std::vector<iovec> pieces_;
   std::vector<std::uint8_t> copy_;
   std::int64_t held_ = 0;
   std::int64_t at_ = 0;
-  std::int64_t begun_ = 0;  // to sync
 };
 
 // A footer whose seal fits. Returns the layout and the record.
 std::pair<ArrowFooter, ObjectRecord> open_footer(std::span<const std::uint8_t> bytes,
                                                  std::int64_t file_bytes, const StoreKey& key,
-                                                 const std::string& name) {
+                                                 const ObjectName& name) {
   ArrowFooter footer = parse_arrow_footer(bytes);
   const std::string* text = find_arrow_metadata(footer.metadata, kRecordKey);
   const std::string* seal = find_arrow_metadata(footer.metadata, kSealKey);
@@ -135,14 +128,16 @@ std::pair<ArrowFooter, ObjectRecord> open_footer(std::span<const std::uint8_t> b
   // How many digits agree is no secret of somebody who has the file.
   if (expected != *seal) corrupt(name, "its seal is not this worker's, or the footer was changed");
   ObjectRecord record = decode_record(*text);
-  if (record.key != name) corrupt(name, "the file is that of fs:///" + record.key);
+  if (record.key != name.key) {
+    corrupt(name, "the file is that of " + std::string(name.root) + record.key);
+  }
   if (record.body_bytes != file_bytes - std::ssize(bytes) - kArrowTailBytes) {
     corrupt(name, "the file has another size than when it was written");
   }
   return {std::move(footer), std::move(record)};
 }
 
-std::int64_t regular_file_bytes(int file, const std::string& name) {
+std::int64_t regular_file_bytes(int file, const ObjectName& name) {
   struct stat info {};
   if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink != 1) {
     corrupt(name, "expected a regular file with one name");
@@ -153,7 +148,7 @@ std::int64_t regular_file_bytes(int file, const std::string& name) {
 
 // What was read of a foreign or damaged file is no error of the caller's.
 template <class Work>
-auto as_corrupt(const std::string& name, const Work& work) {
+auto as_corrupt(const ObjectName& name, const Work& work) {
   try {
     return work();
   } catch (const Error& error) {
@@ -167,8 +162,8 @@ auto as_corrupt(const std::string& name, const Work& work) {
 
 }  // namespace
 
-ObjectRecord write_object(Disk& disk, int file, const StoreKey& key, ObjectRecord record,
-                          const Value& value) {
+ObjectRecord write_object(const StoreKey& key, ObjectRecord record, const Value& value,
+                          const WritePieces& write) {
   if (const auto* error = std::get_if<Error>(&value.form)) {
     record.error = *error;
   } else {
@@ -179,7 +174,7 @@ ObjectRecord write_object(Disk& disk, int file, const StoreKey& key, ObjectRecor
   const ArrowImage image = arrow_image(value, readable(record));
   record.body_bytes = image.bytes;
   FileSeal seal(key, record.salt);
-  BodyWriter body(disk, file, seal, record);
+  BodyWriter body(write, seal, record);
   for (const Slice& piece : image.pieces) body.add(piece);
   body.finish();
   std::string tail = arrow_footer(image, {{std::string(kRecordKey), encode_record(record)},
@@ -188,27 +183,50 @@ ObjectRecord write_object(Disk& disk, int file, const StoreKey& key, ObjectRecor
   tail.replace(arrow_metadata_offset(footer, kSealKey), kSealDigits,
                footer_seal(key, footer).hex());
   iovec piece{tail.data(), tail.size()};
-  write_all(disk, file, image.bytes, &piece, 1, "cannot write an object");
+  write(image.bytes, &piece, 1);
+  return record;
+}
+
+ObjectRecord write_object(Disk& disk, int file, const StoreKey& key, ObjectRecord record,
+                          const Value& value) {
+  std::int64_t begun = 0;  // to sync
+  record = write_object(key, std::move(record), value,
+                        [&](std::int64_t offset, iovec* pieces, int count) {
+                          std::int64_t end = offset;
+                          for (int i = 0; i < count; ++i)
+                            end += static_cast<std::int64_t>(pieces[i].iov_len);
+                          write_all(disk, file, offset, pieces, count, "cannot write an object");
+                          if (end - begun < kSyncStep) return;
+                          disk.begin_sync(file, begun, end - begun);
+                          begun = end;
+                        });
   if (const int error = disk.sync_data(file); error < 0) {
     throw_disk_error("cannot write an object", -error);
   }
   return record;
 }
 
-ObjectRecord read_record(Disk& disk, int file, const StoreKey& key, const std::string& name) {
+ObjectRecord read_record(const ObjectBytes& bytes, const StoreKey& key, const ObjectName& name) {
   return as_corrupt(name, [&] {
-    const std::int64_t size = regular_file_bytes(file, name);
+    if (bytes.size < kArrowTailBytes) corrupt(name, "the file was cut");
     std::vector<std::uint8_t> tail(kArrowTailBytes);
-    read_all(disk, file, tail.data(), kArrowTailBytes, size - kArrowTailBytes, "reading");
-    const std::int64_t bytes = arrow_footer_bytes(tail, size);
-    if (bytes > kMaxFooterBytes) corrupt(name, "a footer of more than 1 GiB");
-    std::vector<std::uint8_t> footer(static_cast<std::size_t>(bytes));
-    read_all(disk, file, footer.data(), bytes, size - kArrowTailBytes - bytes, "reading");
-    return open_footer(footer, size, key, name).second;
+    bytes.read(tail.data(), kArrowTailBytes, bytes.size - kArrowTailBytes);
+    const std::int64_t size = arrow_footer_bytes(tail, bytes.size);
+    if (size > kMaxFooterBytes) corrupt(name, "a footer of more than 1 GiB");
+    std::vector<std::uint8_t> footer(static_cast<std::size_t>(size));
+    bytes.read(footer.data(), size, bytes.size - kArrowTailBytes - size);
+    return open_footer(footer, bytes.size, key, name).second;
   });
 }
 
-MappedObject map_object(int file, const StoreKey& key, const std::string& name) {
+ObjectRecord read_record(Disk& disk, int file, const StoreKey& key, const ObjectName& name) {
+  const auto read = [&](std::uint8_t* to, std::int64_t bytes, std::int64_t offset) {
+    read_all(disk, file, to, bytes, offset, "reading");
+  };
+  return read_record({regular_file_bytes(file, name), read}, key, name);
+}
+
+MappedObject map_object(int file, const StoreKey& key, const ObjectName& name) {
   return as_corrupt(name, [&]() -> MappedObject {
     const std::int64_t size = regular_file_bytes(file, name);
     const std::shared_ptr<const Mapping> mapping = Mapping::of(file, size);

@@ -14,40 +14,7 @@
 namespace curia {
 namespace {
 
-// What is gone with the process need not survive a power cut.
-class UnsyncedDisk : public Disk {
- public:
-  explicit UnsyncedDisk(Disk& disk) : disk_(disk) {}
-  int open(int folder, const std::string& path, int flags) override {
-    return disk_.open(folder, path, flags);
-  }
-  std::int64_t write(int file, const iovec* pieces, int count, std::int64_t offset) override {
-    return disk_.write(file, pieces, count, offset);
-  }
-  std::int64_t read(int file, void* to, std::int64_t bytes, std::int64_t offset) override {
-    return disk_.read(file, to, bytes, offset);
-  }
-  int reserve(int file, std::int64_t offset, std::int64_t bytes) override {
-    return disk_.reserve(file, offset, bytes);
-  }
-  void begin_sync(int, std::int64_t, std::int64_t) override {}
-  int sync_data(int) override { return 0; }
-  int sync_folder(int) override { return 0; }
-  int make_folder(int parent, const std::string& name) override {
-    return disk_.make_folder(parent, name);
-  }
-  int rename(int from, const std::string& name, int to, const std::string& new_name,
-             bool replace) override {
-    return disk_.rename(from, name, to, new_name, replace);
-  }
-  int unlink(int folder, const std::string& name) override { return disk_.unlink(folder, name); }
-  int remove_folder(int parent, const std::string& name) override {
-    return disk_.remove_folder(parent, name);
-  }
-
- private:
-  Disk& disk_;
-};
+constexpr std::string_view kRoot = "spilled object ";
 
 StoreKey fresh_key() {
   const Digest random = random_digest();
@@ -87,7 +54,7 @@ struct Spill::Folder {
 
   static constexpr std::string_view kPrefix = "spilled-";
 
-  UnsyncedDisk disk;
+  Disk& disk;
   const std::int64_t quota;
   const StoreKey key = fresh_key();
   FileHandle handle;
@@ -144,14 +111,18 @@ std::shared_ptr<const Spill::File> Spill::write(const Value& value, const Object
   record.sequence = 1;
   record.meta = meta;
   record.bytes = bytes;
-  write_object(folder_->disk, file.fd(), folder_->key, std::move(record), value);
+  // What is gone with the process need not survive a power cut, so nothing is synced.
+  write_object(
+      folder_->key, std::move(record), value, [&](std::int64_t offset, iovec* pieces, int count) {
+        write_all(folder_->disk, file.fd(), offset, pieces, count, "cannot spill an object");
+      });
   return spilled;
 }
 
 ValuePtr Spill::read(const File& spilled) {
   try {
     const FileHandle file = spilled.open(O_RDONLY);
-    return map_object(file.fd(), spilled.folder->key, spilled.name).value;
+    return map_object(file.fd(), spilled.folder->key, {kRoot, spilled.name}).value;
   } catch (const Error& error) {
     if (error.code() != Code::kCorrupt) throw;
     throw Error(Code::kCorrupt,
