@@ -144,6 +144,15 @@ void S3Client::finish_upload(const std::string& bucket, const std::string& key,
   }
 }
 
+std::vector<std::pair<std::string, std::string>> S3Client::list_uploads(const std::string& bucket,
+                                                                        const std::string& prefix) {
+  const std::string whole;
+  S3Request request{"GET", "list of uploads to", bucket, whole};
+  if (!prefix.empty()) request.query.emplace_back("prefix", prefix);
+  request.query.emplace_back("uploads", "");
+  return parse_s3_uploads(perform(std::move(request)).body, prefix);
+}
+
 void S3Client::abort_upload(const std::string& bucket, const std::string& key,
                             const std::string& upload) {
   S3Request request{"DELETE", "end of the upload of", bucket, key};

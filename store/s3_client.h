@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/error.h"
@@ -101,6 +102,9 @@ class S3Client {
                        int number, std::span<const std::uint8_t> data);  // returns its tag
   void finish_upload(const std::string& bucket, const std::string& key, const std::string& upload,
                      const std::vector<std::string>& tags, S3Write write);
+  // Those that were begun beneath a prefix and not ended: keys and uploads, at most 1000.
+  std::vector<std::pair<std::string, std::string>> list_uploads(const std::string& bucket,
+                                                                const std::string& prefix);
   void abort_upload(const std::string& bucket, const std::string& key, const std::string& upload);
 
  private:

@@ -100,6 +100,18 @@ S3Page parse_s3_page(std::string_view xml) {
   return page;
 }
 
+std::vector<std::pair<std::string, std::string>> parse_s3_uploads(std::string_view xml,
+                                                                  std::string_view prefix) {
+  std::vector<std::pair<std::string, std::string>> uploads;
+  std::size_t at = 0;
+  while (const auto upload = element(xml, "Upload", at)) {
+    std::string key = xml_text(*upload, "Key");
+    std::string id = xml_text(*upload, "UploadId");
+    if (key.starts_with(prefix) && !id.empty()) uploads.emplace_back(std::move(key), std::move(id));
+  }
+  return uploads;
+}
+
 std::string s3_error_name(std::string_view xml) {
   constexpr std::size_t kLongest = 48;
   std::string name = xml_text(xml, "Code");

@@ -3,6 +3,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "store/s3_client.h"
 
@@ -16,6 +18,10 @@ std::string xml_text(std::string_view xml, std::string_view name);
 
 // The answer to ListObjectsV2. Errors: kFailed where it is none.
 S3Page parse_s3_page(std::string_view xml);
+
+// The answer to ListMultipartUploads: keys beneath the prefix, and uploads.
+std::vector<std::pair<std::string, std::string>> parse_s3_uploads(std::string_view xml,
+                                                                  std::string_view prefix);
 
 // <Code> of an error, where it is a short word; else "".
 std::string s3_error_name(std::string_view xml);
