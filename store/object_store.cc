@@ -20,7 +20,9 @@ Backend& ObjectStore::backend(std::string_view scheme) const {
   throw Error(Code::kUnimplemented,
               "no store for " + std::string(scheme) + ":// is configured here; there is " +
                   list_text(backends_, with_slashes) +
-                  (scheme == "fs" ? "; the worker's owner sets fs_root in its configuration" : ""));
+                  (scheme == "fs"    ? "; the worker's owner sets fs_root in its configuration"
+                   : scheme == "oss" ? "; the worker's owner sets oss in its configuration"
+                                     : ""));
 }
 
 std::int64_t ObjectStore::put(const Uri& uri, ValuePtr value,

@@ -84,7 +84,7 @@ bool WorkerConfig::same_beside_policy(const WorkerConfig& other) const {
     return std::tie(c.party, c.control, c.data, c.key_file, c.parties, c.datasets,
                     c.memory_quota_bytes, c.hidden_quota_bytes, c.spill_quota_bytes, c.spill_dir,
                     c.lease_ms, c.state_dir, c.fs_root, c.fs_quota_bytes, c.fs_hidden_quota_bytes,
-                    c.log_level, c.ready_file);
+                    c.oss, c.log_level, c.ready_file);
   };
   return rest(*this) == rest(other);
 }
@@ -135,6 +135,7 @@ WorkerConfig read_worker_config(const std::string& path) {
   config.fs_quota_bytes = fields.number_or("fs_quota_mib", 0, 0, kMostMib) << 20;
   config.fs_hidden_quota_bytes =
       fields.number_or("fs_hidden_quota_mib", config.fs_quota_bytes >> 21, 0, kMostMib) << 20;
+  if (fields.has("oss")) config.oss = read_oss_config(fields.object("oss"), path, config.party);
   config.log_level = fields.text_or("log_level", "info");
   if (config.log_level != "debug" && config.log_level != "info" && config.log_level != "warn" &&
       config.log_level != "error") {

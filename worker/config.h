@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "protocol/interval.h"
 #include "protocol/type.h"
+#include "worker/oss_config.h"
 #include "worker/policy.h"
 
 namespace curia {
@@ -46,6 +48,7 @@ struct WorkerConfig {
   std::string fs_root;              // folder of fs:// objects; "": there are none
   std::int64_t fs_quota_bytes = 0;  // 0: as much as the disk takes
   std::int64_t fs_hidden_quota_bytes = 0;
+  std::optional<OssConfig> oss;  // none: no oss://
   std::string log_level = "info";
   std::string ready_file;  // written once the worker listens, with its ports
 

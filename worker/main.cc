@@ -152,14 +152,16 @@ void serve(const std::string& config_path, Signals& signals) {
   if (config.spill_quota_bytes != 0) options.spill_dir = config.spill_dir;
   options.spill_quota_bytes = config.spill_quota_bytes;
   options.lease_ms = config.lease_ms;
+  const std::string& secret = keys.secret_key;
+  const StoreKey stored_with =
+      store_key({reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()});
+  if (config.oss) options.oss = oss_options(*config.oss, config.state_dir, stored_with);
   if (!config.fs_root.empty()) {
-    const std::string& secret = keys.secret_key;
-    options.files = FileStoreOptions{
-        .root = config.fs_root,
-        .state = config.state_dir,
-        .key = store_key({reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()}),
-        .open_quota = config.fs_quota_bytes,
-        .hidden_quota = config.fs_hidden_quota_bytes};
+    options.files = FileStoreOptions{.root = config.fs_root,
+                                     .state = config.state_dir,
+                                     .key = stored_with,
+                                     .open_quota = config.fs_quota_bytes,
+                                     .hidden_quota = config.fs_hidden_quota_bytes};
   }
   options.helpers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())) - 1;
   for (const auto& [name, peer] : config.parties) {
@@ -198,6 +200,7 @@ int run(int argc, char** argv) {
     if (check) {
       const WorkerConfig known = read_worker_config(config);
       load_keys(known.key_file);
+      if (known.oss) oss_options(*known.oss, known.state_dir, {});
       read_datasets(config, known, nullptr);
       std::puts("the configuration is good");
       return 0;

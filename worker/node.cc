@@ -27,6 +27,11 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
     for (const std::string& line : files->report()) options.log("fs: " + line);
     store_.add(std::move(files));
   }
+  if (options.oss) {
+    auto objects = std::make_unique<S3Backend>(*options.oss);
+    for (const std::string& line : objects->report()) options.log("oss: " + line);
+    store_.add(std::move(objects));
+  }
   ServerOptions server;
   for (const auto& [name, address] : options.peers) server.parties.insert(name);
   peers_ = std::make_unique<Peers>(options.party, std::move(options.peers), *client_, dialer);

@@ -11,6 +11,7 @@
 #include "protocol/link/dialer.h"
 #include "protocol/link/link.h"
 #include "store/file_backend.h"
+#include "store/s3_backend.h"
 #include "worker/audit.h"
 #include "worker/kernels/pool.h"
 #include "worker/parts.h"
@@ -32,6 +33,7 @@ struct NodeOptions {
   std::int64_t spill_quota_bytes = 0;     // 0: as much as the disk takes
   std::int64_t lease_ms = 30'000;
   std::optional<FileStoreOptions> files;  // none: no fs://
+  std::optional<S3StoreOptions> oss;      // none: no oss://
   int helpers = 1;                        // threads of the kernel pool beside the session's own
   std::map<std::string, PeerAddress> peers;
   std::function<void(const std::string&)> log = [](const std::string&) {};

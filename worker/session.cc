@@ -191,8 +191,10 @@ void WorkerSession::close(const Error& why) {
 }
 
 bool WorkerSession::try_inline(const Header& header, std::string_view metadata) {
-  // Inputs on disk are read and checked first, however large they are.
-  if (metadata.find("fs:///") != std::string_view::npos) return false;
+  // Inputs on a disk or elsewhere are read and checked first, however large they are.
+  for (const std::string_view stored : {"fs:///", "oss://"}) {
+    if (metadata.find(stored) != std::string_view::npos) return false;
+  }
   // Where memory is nearly full, objects may have to be written to the disk.
   if (parts_.store->backend("mem").left(Account::open()) < kQuickRoom) return false;
   const std::unique_lock executing(executing_, std::try_to_lock);

@@ -132,15 +132,26 @@ void save_keys(const std::string& path, const KeyPair& keys) {
   }
 }
 
-KeyPair load_keys(const std::string& path) {
+namespace {
+
+std::string read_private(const std::string& path, const std::string& advice) {
   const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.fd() < 0 && errno == ENOENT) {
-    throw Error(Code::kNotFound, "key file " + path + " does not exist; make one with keygen");
+    throw Error(Code::kNotFound, "key file " + path + " does not exist" + advice);
   }
   if (file.fd() < 0) refuse(path, "cannot be opened: " + reason());
   check_private(path, file.fd());
+  return read_all(path, file.fd());
+}
+
+}  // namespace
+
+std::string read_private_file(const std::string& path) { return read_private(path, ""); }
+
+KeyPair load_keys(const std::string& path) {
   // Without exceptions: those of the parser quote the text, which holds the secret.
-  const auto json = nlohmann::json::parse(read_all(path, file.fd()), nullptr, false);
+  const auto json =
+      nlohmann::json::parse(read_private(path, "; make one with keygen"), nullptr, false);
   if (!json.is_object()) refuse(path, "expected a JSON object with \"public\" and \"secret\"");
   KeyPair keys;
   for (const auto& [name, value] :

@@ -29,4 +29,8 @@ void save_keys(const std::string& path, const KeyPair& keys);
 // or when its content is not a key pair.
 KeyPair load_keys(const std::string& path);
 
+// The text of a file that holds a secret. Errors: kNotFound without such a file; kInvalid when
+// others than its owner may read or change it, or it has more than 4096 bytes.
+std::string read_private_file(const std::string& path);
+
 }  // namespace curia
