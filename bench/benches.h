@@ -20,6 +20,7 @@ std::vector<Figure> bench_bulk(int runs);     // put, fetch, transfer, memory
 std::vector<Figure> bench_local(int runs);    // local_add, local_matmul
 std::vector<Figure> bench_lanes(int runs);    // lane_round, lane_transfer
 std::vector<Figure> bench_store(int runs);    // fs_put, fs_get, fs_map, arrow_overhead
+std::vector<Figure> bench_oss(int runs);      // oss_put, oss_get; none without an S3 server
 std::vector<Figure> bench_mpc(int runs,
                               const MpcSizes& sizes);    // mul_1e6 ... mul_round on a secure device
 Figure bench_logreg_step(int runs, std::int64_t steps);  // part of mpc

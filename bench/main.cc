@@ -55,7 +55,7 @@ int run(int argc, char** argv) {
       {"runs", bench_runs},   {"objects", bench_objects},
       {"bulk", bench_bulk},   {"local", bench_local},
       {"lanes", bench_lanes}, {"mpc", [&](int repeats) { return bench_mpc(repeats, mpc_sizes); }},
-      {"store", bench_store},
+      {"store", bench_store}, {"store", bench_oss},
   };
   std::vector<Figure> figures;
   for (const Group& group : groups) {

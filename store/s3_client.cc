@@ -22,7 +22,7 @@ S3Client::~S3Client() = default;
 
 const S3Options& S3Client::options() const { return wire_->options(); }
 
-S3Answer S3Client::perform(S3Request request) const {
+S3Answer S3Client::perform(const S3Request& request) const {
   S3Answer answer;
   const S3Options& options = wire_->options();
   std::int64_t pause = options.pause_ms;
@@ -51,7 +51,7 @@ void S3Client::put(const std::string& bucket, const std::string& key,
   S3Request request{"PUT", "put of", bucket, key};
   request.body = data;
   if (write == S3Write::kNew) request.headers.emplace_back("If-None-Match: *");
-  perform(std::move(request));
+  perform(request);
 }
 
 void S3Client::get(const std::string& bucket, const std::string& key, std::int64_t offset,
@@ -63,7 +63,7 @@ void S3Client::get(const std::string& bucket, const std::string& key, std::int64
   request.total = total;
   request.sink = &sink;
   try {
-    perform(std::move(request));
+    perform(request);
   } catch (const Error& error) {
     // Another object than the one that the first bytes were of.
     if (error.code() != Code::kImmutable) throw;
@@ -99,7 +99,7 @@ S3Page S3Client::list(const std::string& bucket, const std::string& prefix, cons
   if (!prefix.empty()) request.query.emplace_back("prefix", prefix);
   const std::string place = wire_->place_of(request);
   try {
-    return parse_s3_page(perform(std::move(request)).body);
+    return parse_s3_page(perform(request).body);
   } catch (const Error& error) {
     if (error.message().starts_with("S3 ")) throw;
     throw Error(error.code(), place + ": " + error.message());
@@ -110,7 +110,7 @@ std::string S3Client::begin_upload(const std::string& bucket, const std::string&
   S3Request request{"POST", "upload of", bucket, key};
   request.query = {{"uploads", ""}};
   const std::string place = wire_->place_of(request);
-  std::string upload = xml_text(perform(std::move(request)).body, "UploadId");
+  std::string upload = xml_text(perform(request).body, "UploadId");
   if (upload.empty()) throw Error(Code::kFailed, place + ": the server names no upload");
   return upload;
 }
@@ -122,7 +122,7 @@ std::string S3Client::put_part(const std::string& bucket, const std::string& key
   request.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload}};
   request.body = data;
   const std::string place = wire_->place_of(request);
-  std::string tag = perform(std::move(request)).tag;
+  std::string tag = perform(request).tag;
   if (tag.empty()) throw Error(Code::kFailed, place + ": the server gives no tag");
   return tag;
 }
@@ -136,7 +136,7 @@ void S3Client::finish_upload(const std::string& bucket, const std::string& key,
   request.body = {reinterpret_cast<const std::uint8_t*>(body.data()), body.size()};
   if (write == S3Write::kNew) request.headers.emplace_back("If-None-Match: *");
   const std::string place = wire_->place_of(request);
-  const S3Answer answer = perform(std::move(request));
+  const S3Answer answer = perform(request);
   // The server may find out after it has said 200.
   if (xml_text(answer.body, "ETag").empty()) {
     throw Error(Code::kOverloaded,
@@ -150,14 +150,14 @@ std::vector<std::pair<std::string, std::string>> S3Client::list_uploads(const st
   S3Request request{"GET", "list of uploads to", bucket, whole};
   if (!prefix.empty()) request.query.emplace_back("prefix", prefix);
   request.query.emplace_back("uploads", "");
-  return parse_s3_uploads(perform(std::move(request)).body, prefix);
+  return parse_s3_uploads(perform(request).body, prefix);
 }
 
 void S3Client::abort_upload(const std::string& bucket, const std::string& key,
                             const std::string& upload) {
   S3Request request{"DELETE", "end of the upload of", bucket, key};
   request.query = {{"uploadId", upload}};
-  perform(std::move(request));
+  perform(request);
 }
 
 }  // namespace curia

@@ -35,7 +35,8 @@ struct S3Options {
   bool virtual_host = false;  // the bucket in the host's name; else in the path
   S3Credentials credentials;
   std::string ca_file;  // that signed the server's certificate; "": those of the system
-  std::int64_t part_bytes = std::int64_t{16} << 20;  // of a multipart upload
+  std::int64_t part_bytes = std::int64_t{8} << 20;  // of a multipart upload
+  int in_flight = 3;                                // parts of one object that move at once
   std::int64_t connect_ms = 5'000;
   std::int64_t silence_seconds = 20;  // without progress, until an attempt is given up
   int attempts = 5;
@@ -109,7 +110,7 @@ class S3Client {
 
  private:
   // With all attempts.
-  S3Answer perform(S3Request request) const;
+  S3Answer perform(const S3Request& request) const;
 
   const std::unique_ptr<S3Wire> wire_;
 };

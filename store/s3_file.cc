@@ -1,7 +1,11 @@
 #include "store/s3_file.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <exception>
+#include <future>
+#include <utility>
 
 #include "store/arrow/field.h"
 
@@ -9,6 +13,7 @@ namespace curia {
 namespace {
 
 constexpr std::int64_t kTailBytes = 64 << 10;  // most footers are smaller
+constexpr std::int64_t kStretchChunks = 16;    // that one request brings
 
 std::int64_t chunks_of(std::int64_t bytes) {
   return std::max<std::int64_t>(1, (bytes + kCipherChunk - 1) / kCipherChunk);
@@ -25,7 +30,7 @@ S3FileWriter::S3FileWriter(S3Upload& upload, const std::optional<StoreKey>& key,
     : upload_(upload) {
   if (!key) return;
   const Digest salt = random_digest();
-  cipher_.emplace(*key, uri, salt);
+  cipher_ = std::make_unique<ChunkCipher>(*key, uri, salt);
   hand_on(bytes_of(ChunkCipher::header(salt)));
 }
 
@@ -42,7 +47,7 @@ void S3FileWriter::flush(bool last) {
 }
 
 void S3FileWriter::add(std::span<const std::uint8_t> data) {
-  if (!cipher_) return hand_on(data);
+  if (cipher_ == nullptr) return hand_on(data);
   while (!data.empty()) {
     if (std::ssize(chunk_) == kCipherChunk) flush(false);
     const std::size_t size =
@@ -53,7 +58,7 @@ void S3FileWriter::add(std::span<const std::uint8_t> data) {
 }
 
 void S3FileWriter::finish() {
-  if (cipher_) flush(true);
+  if (cipher_ != nullptr) flush(true);
   upload_.finish();
 }
 
@@ -76,7 +81,10 @@ S3FileReader::S3FileReader(S3Client& client, const std::string& bucket, const st
                 "the file was not written by a worker, or is encrypted and no encryption_key_file "
                 "is configured");
   }
-  cipher_.emplace(ChunkCipher::of_header(*key, uri, header));
+  make_cipher_ = [header, uri, with = *key] {
+    return std::make_unique<ChunkCipher>(ChunkCipher::of_header(with, uri, header));
+  };
+  cipher_ = make_cipher_();
 }
 
 std::vector<std::uint8_t> S3FileReader::stored(std::int64_t offset, std::int64_t bytes) {
@@ -108,7 +116,7 @@ void S3FileReader::load_chunk(std::int64_t number) {
 }
 
 void S3FileReader::read(std::uint8_t* to, std::int64_t bytes, std::int64_t offset) {
-  if (!cipher_) {
+  if (cipher_ == nullptr) {
     const auto found = stored(offset, bytes);
     std::copy(found.begin(), found.end(), to);
     return;
@@ -124,30 +132,73 @@ void S3FileReader::read(std::uint8_t* to, std::int64_t bytes, std::int64_t offse
   }
 }
 
-void S3FileReader::read_all(
-    const std::function<void(std::int64_t offset, std::span<const std::uint8_t>)>& to) {
-  if (!cipher_) return client_.get(bucket_, object_, 0, stored_bytes_, stored_bytes_, to);
+void S3FileReader::read_chunks(std::int64_t first, std::int64_t last, const Sink& to) const {
+  const std::unique_ptr<ChunkCipher> cipher = make_cipher_();
+  const std::int64_t whole = kCipherChunk + kCipherTag;
+  const std::int64_t begin = kCipherHeader + first * whole;
+  const std::int64_t end = std::min(stored_bytes_, kCipherHeader + last * whole);
   std::vector<std::uint8_t> sealed;
-  std::int64_t number = 0;
-  const auto whole = static_cast<std::size_t>(kCipherChunk + kCipherTag);
-  const auto end_chunk = [&](bool last) {
-    chunk_.resize(sealed.size() < kCipherTag ? 0 : sealed.size() - kCipherTag);
-    cipher_->decrypt(static_cast<std::uint64_t>(number), last, sealed, chunk_.data());
-    to(number++ * kCipherChunk, chunk_);
+  std::vector<std::uint8_t> plain;
+  std::int64_t number = first;
+  const auto end_chunk = [&] {
+    plain.resize(sealed.size() - kCipherTag);
+    cipher->decrypt(static_cast<std::uint64_t>(number), number + 1 == chunks_of(size_), sealed,
+                    plain.data());
+    to(number++ * kCipherChunk, plain);
     sealed.clear();
   };
-  number_ = -1;
-  client_.get(bucket_, object_, kCipherHeader, stored_bytes_ - kCipherHeader, stored_bytes_,
+  client_.get(bucket_, object_, begin, end - begin, stored_bytes_,
               [&](std::int64_t, std::span<const std::uint8_t> data) {
                 while (!data.empty()) {
-                  if (sealed.size() == whole) end_chunk(false);
-                  const std::size_t size = std::min(data.size(), whole - sealed.size());
+                  if (std::ssize(sealed) == whole) end_chunk();
+                  const std::size_t size =
+                      std::min(data.size(), static_cast<std::size_t>(whole) - sealed.size());
                   sealed.insert(sealed.end(), data.begin(),
                                 data.begin() + static_cast<std::ptrdiff_t>(size));
                   data = data.subspan(size);
                 }
               });
-  end_chunk(true);
+  end_chunk();
+}
+
+void S3FileReader::read_all(const Sink& to) {
+  if (cipher_ == nullptr && std::ssize(tail_) == stored_bytes_) return to(0, tail_);
+  const std::int64_t chunks = chunks_of(size_);
+  const std::int64_t stretches = (chunks + kStretchChunks - 1) / kStretchChunks;
+  std::atomic<std::int64_t> next{0};
+  const auto work = [&] {
+    for (std::int64_t i = next++; i < stretches; i = next++) {
+      const std::int64_t first = i * kStretchChunks;
+      const std::int64_t last = std::min(chunks, first + kStretchChunks);
+      try {
+        if (cipher_ != nullptr) {
+          read_chunks(first, last, to);
+        } else {
+          const std::int64_t begin = first * kCipherChunk;
+          const std::int64_t end = std::min(size_, last * kCipherChunk);
+          client_.get(bucket_, object_, begin, end - begin, stored_bytes_, to);
+        }
+      } catch (...) {
+        next = stretches;  // the others need not go on
+        throw;
+      }
+    }
+  };
+  std::vector<std::future<void>> helpers;
+  for (int i = 1; i < client_.options().in_flight && i < stretches; ++i) {
+    helpers.push_back(std::async(std::launch::async, work));
+  }
+  std::exception_ptr failure;
+  const auto keep_first = [&failure](const auto& step) {
+    try {
+      step();
+    } catch (...) {
+      if (failure == nullptr) failure = std::current_exception();
+    }
+  };
+  keep_first(work);
+  for (auto& helper : helpers) keep_first([&helper] { helper.get(); });
+  if (failure != nullptr) std::rethrow_exception(failure);
 }
 
 }  // namespace curia

@@ -108,7 +108,8 @@ class S3Wire::Handle {
 
 S3Wire::S3Wire(S3Options options) : options_(std::move(options)), pool_(std::make_unique<Pool>()) {
   check_s3_endpoint(options_.endpoint);
-  expect(options_.attempts >= 1 && options_.part_bytes >= 1, "at least one attempt and one byte");
+  expect(options_.attempts >= 1 && options_.part_bytes >= 1 && options_.in_flight >= 1,
+         "at least one attempt and one byte");
   const Handle first(*pool_);  // starts libcurl, before there are other threads
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <future>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,7 +13,8 @@
 namespace curia {
 
 // One object, in pieces: a single put where it fits one part, else a multipart upload that is given
-// up when this goes before finish() was called. Owned by one thread.
+// up when this goes before finish() was called. Takes the memory of in_flight parts and one more.
+// Owned by one thread; parts go up in others, which end before this does.
 class S3Upload {
  public:
   // total: bytes that will come.
@@ -27,6 +30,8 @@ class S3Upload {
 
  private:
   void flush();
+  // Until at most so many parts are on their way. Errors: theirs.
+  void wait_for(std::size_t most);
 
   S3Client& client_;
   const std::string bucket_;
@@ -34,7 +39,8 @@ class S3Upload {
   const S3Write write_;
   std::int64_t part_bytes_;
   std::vector<std::uint8_t> part_;
-  std::vector<std::string> tags_;
+  std::vector<std::string> tags_;  // of the parts that are there, in order
+  std::deque<std::future<std::string>> moving_;
   std::string upload_;  // "": there is none at the server
 };
 

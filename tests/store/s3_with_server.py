@@ -121,7 +121,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="curia-s3-") as folder:
         process, port, access, secret = start(program, pathlib.Path(folder))
         try:
-            print(f"against {name}", flush=True)
+            print(f"against {name}", file=sys.stderr, flush=True)
             environment = {**os.environ, "CURIA_S3_SERVER": name, "CURIA_S3_BUCKET": BUCKET,
                            "CURIA_S3_ENDPOINT": f"http://127.0.0.1:{port}", "CURIA_S3_ID": access,
                            "CURIA_S3_SECRET": secret}

@@ -24,6 +24,7 @@ struct Scripted {
     options.endpoint = server.endpoint();
     options.credentials = {"canary-id-5150", kSecret, kToken};
     options.attempts = 3;
+    options.in_flight = 1;
     options.silence_seconds = 1;
     options.pause = [this](std::int64_t ms) { pauses.push_back(ms); };
     return options;
