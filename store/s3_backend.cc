@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "protocol/uri.h"
@@ -166,31 +165,31 @@ void S3Backend::find_objects() {
         if (!is_key(key) || !object.key.starts_with(rules.prefix)) continue;
         Found read;
         read.stored_bytes = object.bytes;
-        std::variant<ObjectRecord, Error> footer(Error(Code::kCorrupt, ""));
+        ObjectRecord footer;
+        std::unique_ptr<Error> failure;
         try {
           footer = footer_of(key, read);
         } catch (const Error& error) {
           // Where the server cannot be asked nothing is known, and the start ends.
           if (error.code() != Code::kCorrupt && error.code() != Code::kVersion) throw;
-          footer = error.message().starts_with("object ")
-                       ? error
-                       : Error(error.code(), "object " + uri_of(key) + ": " + error.message());
+          const bool named = error.message().starts_with("object ");
+          failure = std::make_unique<Error>(
+              error.code(), (named ? "" : "object " + uri_of(key) + ": ") + error.message());
         }
         take(
             start, key,
             [&](Found& found) -> ObjectRecord {
-              if (const auto* error = std::get_if<Error>(&footer)) throw Error(*error);
+              if (failure != nullptr) throw Error(*failure);
               found.stored_bytes = read.stored_bytes;
               found.encrypted = read.encrypted;
-              return std::get<ObjectRecord>(footer);
+              return footer;
             },
             [&] { client_->erase(bucket, object.key); });
       }
       next = page.next;
     } while (!next.empty());
   }
-  std::string where = options_.server.endpoint;
-  finish_start(std::move(start), where);
+  finish_start(std::move(start), options_.server.endpoint);
 }
 
 void S3Backend::upload(ObjectRecord& record, const Value& value, const Place& place, S3Write write,

@@ -8,6 +8,16 @@
 namespace curia {
 namespace {
 
+constexpr std::array<std::pair<std::string_view, char>, 7> kEntities = {{{"&amp;", '&'},
+                                                                         {"&lt;", '<'},
+                                                                         {"&gt;", '>'},
+                                                                         {"&quot;", '"'},
+                                                                         {"&#34;", '"'},
+                                                                         {"&#39;", '\''},
+                                                                         {"&apos;", '\''}}};
+constexpr std::string_view kHex = "0123456789ABCDEF";
+constexpr std::size_t kLongestName = 48;
+
 bool is_alphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -30,14 +40,17 @@ std::optional<std::string_view> element(std::string_view xml, std::string_view n
   return std::nullopt;
 }
 
+// All of this name, in order.
+std::vector<std::string_view> elements(std::string_view xml, std::string_view name) {
+  std::vector<std::string_view> found;
+  std::size_t at = 0;
+  for (auto one = element(xml, name, at); one.has_value(); one = element(xml, name, at)) {
+    found.push_back(one.value());
+  }
+  return found;
+}
+
 std::string without_entities(std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, char>, 7> kEntities = {{{"&amp;", '&'},
-                                                                           {"&lt;", '<'},
-                                                                           {"&gt;", '>'},
-                                                                           {"&quot;", '"'},
-                                                                           {"&#34;", '"'},
-                                                                           {"&#39;", '\''},
-                                                                           {"&apos;", '\''}}};
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     const auto found = std::find_if(kEntities.begin(), kEntities.end(), [&](const auto& entity) {
@@ -52,7 +65,6 @@ std::string without_entities(std::string_view text) {
 }  // namespace
 
 std::string s3_encoded(std::string_view text, bool slash) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
     if (is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
@@ -80,11 +92,10 @@ S3Page parse_s3_page(std::string_view xml) {
     throw Error(Code::kFailed, "the answer is no list of objects");
   }
   S3Page page;
-  at = 0;
-  while (const auto contents = element(xml, "Contents", at)) {
+  for (const std::string_view contents : elements(xml, "Contents")) {
     S3Object object;
-    object.key = xml_text(*contents, "Key");
-    const std::string size = xml_text(*contents, "Size");
+    object.key = xml_text(contents, "Key");
+    const std::string size = xml_text(contents, "Size");
     const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), object.bytes);
     if (object.key.empty() || error != std::errc() || end != size.data() + size.size() ||
         object.bytes < 0) {
@@ -103,20 +114,18 @@ S3Page parse_s3_page(std::string_view xml) {
 std::vector<std::pair<std::string, std::string>> parse_s3_uploads(std::string_view xml,
                                                                   std::string_view prefix) {
   std::vector<std::pair<std::string, std::string>> uploads;
-  std::size_t at = 0;
-  while (const auto upload = element(xml, "Upload", at)) {
-    std::string key = xml_text(*upload, "Key");
-    std::string id = xml_text(*upload, "UploadId");
+  for (const std::string_view upload : elements(xml, "Upload")) {
+    std::string key = xml_text(upload, "Key");
+    std::string id = xml_text(upload, "UploadId");
     if (key.starts_with(prefix) && !id.empty()) uploads.emplace_back(std::move(key), std::move(id));
   }
   return uploads;
 }
 
 std::string s3_error_name(std::string_view xml) {
-  constexpr std::size_t kLongest = 48;
   std::string name = xml_text(xml, "Code");
   const bool word =
-      name.size() <= kLongest && std::all_of(name.begin(), name.end(), is_alphanumeric);
+      name.size() <= kLongestName && std::all_of(name.begin(), name.end(), is_alphanumeric);
   return word ? name : "";
 }
 
