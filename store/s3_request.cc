@@ -273,7 +273,7 @@ class S3Wire::Reply {
     const auto count = static_cast<std::int64_t>(size);
     if (request_.sink == nullptr || !is_success(answer_.status)) {
       if (std::ssize(answer_.body) + count > kMaxS3AnswerBytes) {
-        answer_.wrong = Error(Code::kFailed, place_ + "the server's answer_ has more than " +
+        answer_.wrong = Error(Code::kFailed, place_ + "the server's answer has more than " +
                                                  std::to_string(kMaxS3AnswerBytes >> 20) + " MiB");
         return 0;
       }

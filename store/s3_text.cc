@@ -1,20 +1,13 @@
 #include "store/s3_text.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <pugixml.hpp>
 #include <utility>
 
 namespace curia {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, char>, 7> kEntities = {{{"&amp;", '&'},
-                                                                         {"&lt;", '<'},
-                                                                         {"&gt;", '>'},
-                                                                         {"&quot;", '"'},
-                                                                         {"&#34;", '"'},
-                                                                         {"&#39;", '\''},
-                                                                         {"&apos;", '\''}}};
 constexpr std::string_view kHex = "0123456789ABCDEF";
 constexpr std::size_t kLongestName = 48;
 
@@ -22,45 +15,18 @@ bool is_alphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-// What is between <name> (or <name attribute...>) and </name>, from `at` on, which goes behind it.
-std::optional<std::string_view> element(std::string_view xml, std::string_view name,
-                                        std::size_t& at) {
-  const std::string open = "<" + std::string(name);
-  const std::string close = "</" + std::string(name) + ">";
-  for (std::size_t begin = xml.find(open, at); begin != std::string_view::npos;
-       begin = xml.find(open, begin + 1)) {
-    const std::size_t end_of_tag = begin + open.size();
-    if (end_of_tag >= xml.size() || (xml[end_of_tag] != '>' && xml[end_of_tag] != ' ')) continue;
-    const std::size_t text = xml.find('>', end_of_tag);
-    const std::size_t end = xml.find(close, end_of_tag);
-    if (text == std::string_view::npos || end == std::string_view::npos || end <= text) break;
-    at = end + close.size();
-    return xml.substr(text + 1, end - text - 1);
+// Empty where it is no XML.
+class Parsed {
+ public:
+  explicit Parsed(std::string_view xml) {
+    // What was read before an error would be there otherwise.
+    if (!document_.load_buffer(xml.data(), xml.size())) document_.reset();
   }
-  return std::nullopt;
-}
+  pugi::xml_node root() const { return document_.document_element(); }
 
-// All of this name, in order.
-std::vector<std::string_view> elements(std::string_view xml, std::string_view name) {
-  std::vector<std::string_view> found;
-  std::size_t at = 0;
-  for (auto one = element(xml, name, at); one.has_value(); one = element(xml, name, at)) {
-    found.push_back(one.value());
-  }
-  return found;
-}
-
-std::string without_entities(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto found = std::find_if(kEntities.begin(), kEntities.end(), [&](const auto& entity) {
-      return text.substr(i).starts_with(entity.first);
-    });
-    out.push_back(found == kEntities.end() ? text[i] : found->second);
-    i += found == kEntities.end() ? 1 : found->first.size();
-  }
-  return out;
-}
+ private:
+  pugi::xml_document document_;
+};
 
 }  // namespace
 
@@ -81,21 +47,20 @@ std::string s3_encoded(std::string_view text, bool slash) {
 }
 
 std::string xml_text(std::string_view xml, std::string_view name) {
-  std::size_t at = 0;
-  const auto found = element(xml, name, at);
-  return found ? without_entities(*found) : "";
+  return Parsed(xml).root().child_value(std::string(name).c_str());
 }
 
 S3Page parse_s3_page(std::string_view xml) {
-  std::size_t at = 0;
-  if (!element(xml, "ListBucketResult", at)) {
+  const Parsed parsed(xml);
+  const pugi::xml_node root = parsed.root();
+  if (std::string_view(root.name()) != "ListBucketResult") {
     throw Error(Code::kFailed, "the answer is no list of objects");
   }
   S3Page page;
-  for (const std::string_view contents : elements(xml, "Contents")) {
+  for (const pugi::xml_node contents : root.children("Contents")) {
     S3Object object;
-    object.key = xml_text(contents, "Key");
-    const std::string size = xml_text(contents, "Size");
+    object.key = contents.child_value("Key");
+    const std::string_view size = contents.child_value("Size");
     const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), object.bytes);
     if (object.key.empty() || error != std::errc() || end != size.data() + size.size() ||
         object.bytes < 0) {
@@ -103,20 +68,22 @@ S3Page parse_s3_page(std::string_view xml) {
     }
     page.objects.push_back(std::move(object));
   }
-  if (xml_text(xml, "IsTruncated") == "true") {
-    page.next = xml_text(xml, "NextContinuationToken");
-    if (page.next.empty())
+  if (std::string_view(root.child_value("IsTruncated")) == "true") {
+    page.next = root.child_value("NextContinuationToken");
+    if (page.next.empty()) {
       throw Error(Code::kFailed, "the list ends without saying how it goes on");
+    }
   }
   return page;
 }
 
 std::vector<std::pair<std::string, std::string>> parse_s3_uploads(std::string_view xml,
                                                                   std::string_view prefix) {
+  const Parsed parsed(xml);
   std::vector<std::pair<std::string, std::string>> uploads;
-  for (const std::string_view upload : elements(xml, "Upload")) {
-    std::string key = xml_text(upload, "Key");
-    std::string id = xml_text(upload, "UploadId");
+  for (const pugi::xml_node upload : parsed.root().children("Upload")) {
+    std::string key = upload.child_value("Key");
+    std::string id = upload.child_value("UploadId");
     if (key.starts_with(prefix) && !id.empty()) uploads.emplace_back(std::move(key), std::move(id));
   }
   return uploads;
