@@ -41,9 +41,11 @@ std::int64_t field_size(const AuditField& field) {
   return 8 + std::ssize(field.name) + std::ssize(field.value);
 }
 
+constexpr std::size_t kMark = 64;  // room for what says that a text was cut
+constexpr std::string_view kDigits = "0123456789abcdef";
+
 void cut_text(std::string& text) {
   if (std::ssize(text) <= kMaxAuditText) return;
-  constexpr std::size_t kMark = 64;  // room for what says so
   std::size_t end = static_cast<std::size_t>(kMaxAuditText) - kMark;
   // Not within a character of UTF-8, which has at most three bytes behind its first.
   for (int i = 0; i < 3 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U; ++i) --end;
@@ -85,7 +87,6 @@ void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& ar, AuditField& field) {
 }
 
 std::string audit_shown(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string line;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t size = utf8_size(text, at);

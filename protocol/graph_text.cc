@@ -38,7 +38,7 @@ std::string double_text(double value) {
 
 // Constants of up to four f64 or i64 elements are printed, of others the type.
 std::string tensor_text(const Tensor& tensor) {
-  const std::string type = type_text(tensor.type());
+  std::string type = type_text(tensor.type());
   if (tensor.data.size > 32 || tensor.data.size % 8 != 0) return type;
   if (tensor.dtype == DType::kF64) {
     return type + " [" + list_text(tensor.as<double>(), double_text) + "]";

@@ -162,11 +162,11 @@ std::optional<Object> MemoryBackend::get(const std::string& key) const {
     file = kept.turn->file;
     bytes = kept.turn->bytes;
   }
-  return read_back(key, std::move(object), std::move(file), bytes);
+  return read_back(key, std::move(object), file, bytes);
 }
 
 std::optional<Object> MemoryBackend::read_back(const std::string& key, Object object,
-                                               std::shared_ptr<const Spill::File> file,
+                                               const std::shared_ptr<const Spill::File>& file,
                                                std::int64_t bytes) const {
   object.value = Spill::read(*file);
   // In memory again where nothing has to make room for it.

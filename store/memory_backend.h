@@ -68,7 +68,7 @@ class MemoryBackend : public CountedBackend {
   // number: of the object that it must be; 0: any.
   bool erase_if(const std::string& key, std::uint64_t number);
   std::optional<Object> read_back(const std::string& key, Object object,
-                                  std::shared_ptr<const Spill::File> file,
+                                  const std::shared_ptr<const Spill::File>& file,
                                   std::int64_t bytes) const;
   // What `action` returns; while the open account has no room for `wanted` bytes, objects go to the
   // disk and it is tried again.

@@ -45,7 +45,7 @@ inline DatasetInfo people() {
   return {"people", parse_type("table[4]{id:string,age:i64,pay:f64} @alice")};
 }
 
-inline Tensor vector_of(std::vector<double> values) {
+inline Tensor vector_of(const std::vector<double>& values) {
   return Tensor::of<double>({static_cast<std::int64_t>(values.size())}, values);
 }
 

@@ -96,9 +96,10 @@ Learnt averaged(Trial& trial) {
   return {{1}, {1}};
 }
 
+constexpr int kAskers = 4;
+
 // Two sessions ask at the same moment for half of what is there, and a third.
 Learnt at_once(Trial& trial) {
-  constexpr int kAskers = 4;
   std::vector<Ref> refs;
   std::vector<Session*> sessions;
   for (int i = 0; i < kAskers; ++i) {

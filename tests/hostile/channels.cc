@@ -145,7 +145,7 @@ Attempt saves(const std::string& name, const Write& write) {
     const Uri uri = Uri::parse("fs:///side-" + session.id());
     Program keep("keep");
     const Array value = write(keep, data);
-    const Type type = value.type();
+    const Type& type = value.type();
     keep.save(value, uri);
     Lines lines;
     session.run(keep);

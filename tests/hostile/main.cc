@@ -29,8 +29,9 @@ std::string shown(const std::vector<std::int64_t>& values) {
   return text;
 }
 
+constexpr std::size_t kWidth = 150;
+
 std::string one_line(std::string text, bool whole) {
-  constexpr std::size_t kWidth = 150;
   std::ranges::replace(text, '\n', ' ');
   return text.size() > kWidth && !whole ? text.substr(0, kWidth - 3) + "..." : text;
 }

@@ -16,9 +16,9 @@ namespace {
 constexpr std::int64_t kMostPrograms = 15'000;
 // Some leaks take thousands of programs, for which sanitizers have no time.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-const auto rare = doctest::skip(true);
+const auto kRare = doctest::skip(true);
 #else
-const auto rare = doctest::skip(false);
+const auto kRare = doctest::skip(false);
 #endif
 
 template <class Rules>
@@ -150,7 +150,7 @@ TEST_CASE("Without R1, the union of operands, a leak is found") {
   find_leak(WithoutInfluence({.other_operands = true}));
 }
 
-TEST_CASE("Without R1, predicates that govern, a leak is found" * rare) {
+TEST_CASE("Without R1, predicates that govern, a leak is found" * kRare) {
   find_leak(WithoutInfluence({.predicates = true}));
 }
 
@@ -164,11 +164,11 @@ TEST_CASE("Without R2 for predicates that are told a leak is found") {
 
 TEST_CASE("Without R2 for fetches a leak is found") { find_leak(WithoutFetches()); }
 
-TEST_CASE("Without R3, members that the owner accepts, a leak is found" * rare) {
+TEST_CASE("Without R3, members that the owner accepts, a leak is found" * kRare) {
   find_leak(WithoutReleases(ReleasePoint::Kind::kShare));
 }
 
-TEST_CASE("Without R5, owners of what is revealed, a leak is found" * rare) {
+TEST_CASE("Without R5, owners of what is revealed, a leak is found" * kRare) {
   find_leak(WithoutReleases(ReleasePoint::Kind::kReveal));
 }
 

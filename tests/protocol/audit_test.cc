@@ -13,6 +13,7 @@ using namespace curia;
 namespace {
 
 const SigningKey kKey(filled(7));
+constexpr AuditChecks kLastOnly{.signatures = false, .last_head = true};
 
 AuditRecord record(std::uint64_t sequence, AuditKind kind, const std::string& what = "") {
   AuditRecord made;
@@ -332,7 +333,6 @@ TEST_CASE("Audit: records behind the last signature are said, and consents there
 }
 
 TEST_CASE("Audit: the last signature alone finds what was edited anywhere before it") {
-  constexpr AuditChecks kLastOnly{.signatures = false, .last_head = true};
   Log log = good_log();
   CHECK(found(log, {}, kLastOnly).empty());
   log.edit(2, "A");
