@@ -3,9 +3,9 @@
 
     s3_with_server.py TOOLS PROGRAM [ARGUMENT...]
 
-The server is versitygw (from the folder TOOLS, PATH or ~/go/bin) or moto (a Python package, of
-TOOLS/venv, $CURIA_PYTHON or python3); CURIA_S3_SERVER names one of the two. `./dev s3` installs them
-into TOOLS. Exits with 77, which is "skipped", where there is none.
+The server is versitygw or moto (TOOLS/venv); CURIA_S3_SERVER names one of the two. `./dev s3` installs
+them into TOOLS. Others are not taken: some versions of moto refuse good signatures. Exits with 77,
+which is "skipped", where there is none.
 The program finds in its environment CURIA_S3_{SERVER,ENDPOINT,ID,SECRET,BUCKET}.
 """
 import os
@@ -46,18 +46,11 @@ sys.stdin.read()
 
 
 def versitygw(tools):
-    places = [str(tools), os.environ.get("PATH", ""), str(pathlib.Path.home() / "go" / "bin")]
-    return shutil.which("versitygw", path=os.pathsep.join(places))
+    return shutil.which("versitygw", path=str(tools))
 
 
 def moto(tools):
-    for python in (tools / "venv/bin/python", os.environ.get("CURIA_PYTHON"), "python3"):
-        if python is None or shutil.which(python) is None:
-            continue
-        if subprocess.run([python, "-c", "import boto3, moto.server"], capture_output=True,
-                          check=False).returncode == 0:
-            return str(python)
-    return None
+    return shutil.which("python", path=str(tools / "venv" / "bin"))
 
 
 def listening_port(process):
