@@ -285,14 +285,14 @@ TEST_CASE("Spill: the folder is one process's, is swept at its start, and holds 
 
 TEST_CASE("Spill: many threads put, read, replace and erase, and no value is another's") {
   Spilling world;
-  constexpr int kThreads = 4;
-  constexpr int kSteps = 150;
+  constexpr int workers = 4;
+  constexpr int steps = 150;
   std::atomic<int> wrong = 0;
   std::vector<std::jthread> threads;
-  for (int t = 0; t < kThreads; ++t) {
+  for (int t = 0; t < workers; ++t) {
     threads.emplace_back([&, t] {
       std::mt19937 random(static_cast<unsigned>(t));
-      for (int step = 0; step < kSteps; ++step) {
+      for (int step = 0; step < steps; ++step) {
         const std::int64_t i = random() % (2 * kRoomFor);
         try {
           switch (random() % 4) {
