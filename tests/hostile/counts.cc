@@ -1,8 +1,7 @@
 // Uses up what was granted so many times, and goes on.
-#include <thread>
-
 #include "tests/hostile/attempt.h"
 #include "tests/hostile/graphs.h"
+#include "tests/hostile/race.h"
 
 namespace curia {
 namespace {
@@ -88,40 +87,13 @@ Learnt resent(Trial& trial) {
   return {{1}, {1}};
 }
 
-// Two sessions ask at the same moment: one of them is given it.
+// Four sessions ask at the same moment: one of them is given it.
 Learnt at_once(Trial& trial) {
-  constexpr int kAskers = 4;
-  std::vector<Ref> refs;
-  std::vector<Session*> sessions;
-  for (int i = 0; i < kAskers; ++i) {
-    sessions.push_back(&trial.session());
+  return race(trial, 1, [](Session& session) {
     Program program("sum");
     program.output("out", sum(rows_of(program, "once_i")));
-    refs.push_back(sessions.back()->run(program)["out"]);
-    sessions.back()->wait(kPatience);
-  }
-  std::vector<std::optional<Error>> errors(kAskers);
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < kAskers; ++i) {
-      threads.emplace_back([&, i] {
-        try {
-          sessions[i]->fetch(refs[i], kPatience);
-        } catch (const Error& error) {
-          errors[i] = error;
-        }
-      });
-    }
-  }
-  std::int64_t given = 0;
-  std::optional<Error> refused;
-  for (const auto& error : errors) {
-    given += error ? 0 : 1;
-    if (error) refused = error;
-  }
-  Trial::must(given > 0, "one is given it");
-  if (given > 1) return {{given}, {kAskers}};
-  throw *refused;
+    return session.run(program)["out"];
+  });
 }
 
 // One run, two results.
