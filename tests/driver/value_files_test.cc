@@ -8,39 +8,25 @@
 #include <iterator>
 #include <limits>
 
-#include "protocol/digest.h"
-#include "protocol/value_bytes.h"
+#include "tests/support/errors.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/value_bytes.h"
 
 using namespace curia;
 
 namespace {
 
-// A new name of this ending in a folder of its own; the folder goes at the end.
+// New names of files, in a folder that goes at the end.
 class Folder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("curia-" + random_hex(8))) {
-    std::filesystem::create_directory(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
   std::string file(const std::string& ending) {
-    return (path_ / (std::to_string(files_++) + ending)).string();
+    return folder_ / (std::to_string(files_++) + ending);
   }
 
  private:
-  std::filesystem::path path_;
+  TemporaryFolder folder_;
   int files_ = 0;
 };
-
-std::string bytes_of(const Value& value) {
-  const ValueBytes bytes = value_bytes(value);
-  std::string all = bytes.head;
-  for (const Slice& part : bytes.body) {
-    all.append(reinterpret_cast<const char*>(part.data), static_cast<std::size_t>(part.size));
-  }
-  return all;
-}
 
 Value back(Folder& folder, const Value& value, const std::string& ending) {
   const std::string path = folder.file(ending);
@@ -53,13 +39,8 @@ std::string text_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-Error error_of(const Value& value, const std::string& path) {
-  try {
-    write_value(value, path);
-  } catch (const Error& error) {
-    return error;
-  }
-  return Error(Code::kFailed, "it was written");
+Error refusal(const Value& value, const std::string& path) {
+  return error_of([&] { write_value(value, path); });
 }
 
 Table table() {
@@ -82,7 +63,7 @@ TEST_CASE("Value files: a table comes back from CSV and Arrow with every bit") {
   Folder folder;
   for (const char* ending : {".csv", ".arrow", ".feather"}) {
     CAPTURE(ending);
-    CHECK(bytes_of(back(folder, table(), ending)) == bytes_of(table()));
+    CHECK(all_bytes(back(folder, table(), ending)) == all_bytes(table()));
   }
 }
 
@@ -109,7 +90,7 @@ TEST_CASE("Value files: tensors come back from NPY and Arrow with dtype and shap
     for (const char* ending : {".npy", ".arrow"}) {
       CAPTURE(ending);
       CAPTURE(value.type().str());
-      CHECK(bytes_of(back(folder, value, ending)) == bytes_of(value));
+      CHECK(all_bytes(back(folder, value, ending)) == all_bytes(value));
     }
   }
 }
@@ -124,7 +105,7 @@ TEST_CASE("Value files: tensors of at most two dimensions are columns in CSV") {
   CHECK(text(Tensor::scalar<double>(0.1)) == "value\n0.1\n");
   CHECK(text(Tensor::of<std::int32_t>({2}, {1, -2})) == "value\n1\n-2\n");
   CHECK(text(Tensor::of<double>({2, 2}, {1, 2, 3, 4.5})) == "c0,c1\n1.0,2.0\n3.0,4.5\n");
-  const Error error = error_of(Tensor::of<double>({1, 1, 1}, {1}), folder.file(".csv"));
+  const Error error = refusal(Tensor::of<double>({1, 1, 1}, {1}), folder.file(".csv"));
   CHECK(error.code() == Code::kInvalid);
   CHECK(error.message().find("at most two dimensions, this is f64[1,1,1]; use .npy or .arrow") !=
         std::string::npos);
@@ -136,14 +117,14 @@ TEST_CASE("Value files: what has no such form is refused, and leaves no file") {
   const Slice part = Slice::copy_of("12345678");
   const Value share = Share{type, {}, part, part};
   const std::string npy = folder.file(".npy"), json = folder.file(".json");
-  CHECK(error_of(table(), npy).message().find(".npy holds no tables; use .csv or .arrow") !=
+  CHECK(refusal(table(), npy).message().find(".npy holds no tables; use .csv or .arrow") !=
         std::string::npos);
-  CHECK(error_of(table(), json).message().find("ends with .csv, .npy or .arrow") !=
+  CHECK(refusal(table(), json).message().find("ends with .csv, .npy or .arrow") !=
         std::string::npos);
-  CHECK(error_of(Error(Code::kDenied, "no grant"), npy).code() == Code::kDenied);
+  CHECK(refusal(Error(Code::kDenied, "no grant"), npy).code() == Code::kDenied);
   for (const char* ending : {".npy", ".csv", ".arrow"}) {
     const std::string path = folder.file(ending);
-    CHECK(error_of(share, path).code() == Code::kInvalid);
+    CHECK(refusal(share, path).code() == Code::kInvalid);
     CHECK(!std::filesystem::exists(path));
   }
   CHECK(!std::filesystem::exists(npy));
@@ -158,7 +139,7 @@ TEST_CASE("Value files: a file that is there is never overwritten") {
     const Value value = Tensor::scalar<double>(1);
     write_value(value, path);
     const std::string before = text_of(path);
-    CHECK(error_of(Tensor::scalar<double>(2), path).code() == Code::kInvalid);
+    CHECK(refusal(Tensor::scalar<double>(2), path).code() == Code::kInvalid);
     CHECK(text_of(path) == before);
   }
 }

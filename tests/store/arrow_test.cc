@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <fstream>
 
-#include "protocol/value_bytes.h"
 #include "store/arrow/reader.h"
 #include "store/arrow/writer.h"
 #include "tests/store/arrow_samples.h"
+#include "tests/support/value_bytes.h"
 
 using namespace curia;
 
@@ -44,12 +44,7 @@ std::string all_of(const Value& value) {
            sha256({share.first.data, static_cast<std::size_t>(share.first.size)}).hex() +
            sha256({share.second.data, static_cast<std::size_t>(share.second.size)}).hex();
   }
-  const ValueBytes bytes = value_bytes(value);
-  std::string all = bytes.head;
-  for (const Slice& part : bytes.body) {
-    all.append(reinterpret_cast<const char*>(part.data), static_cast<std::size_t>(part.size));
-  }
-  return all;
+  return all_bytes(value);
 }
 
 std::map<std::string, std::string> golden() {
