@@ -3,11 +3,13 @@
 
 #include <limits>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "protocol/value.h"
+#include "store/backend.h"
 
 namespace curia {
 
@@ -66,6 +68,16 @@ inline std::map<std::string, Value> arrow_samples() {
   add("share", sample_share());
   add("error", Error(Code::kInvalid, "what went wrong").at_party("alice"));
   return samples;
+}
+
+// What a store is told of a sample: `meta`, and what follows from its kind.
+inline std::shared_ptr<ObjectMeta> sample_meta(const Value& value, const ObjectMeta& meta) {
+  auto found = std::make_shared<ObjectMeta>(meta);
+  if (value.is_share()) {
+    found->device = {"abc", std::string(kReplicated3), {"alice", "bob", "carol"}};
+  }
+  found->hidden = value.is_table();
+  return found;
 }
 
 }  // namespace curia

@@ -69,11 +69,7 @@ TEST_CASE("FileBackend: all kinds of values come back after a restart, with all 
   FileWorld world;
   world.start();
   for (const auto& [name, value] : arrow_samples()) {
-    auto meta = std::make_shared<ObjectMeta>(*contract_meta("dora"));
-    if (value.is_share()) {
-      meta->device = {"abc", std::string(kReplicated3), {"alice", "bob", "carol"}};
-    }
-    meta->hidden = value.is_table();
+    const auto meta = sample_meta(value, *contract_meta("dora"));
     meta->session[3] = 9;
     meta->program = sha256({});
     world.store->put("all/" + name, std::make_shared<const Value>(value), meta, 0);

@@ -118,11 +118,7 @@ TEST_CASE("S3Backend: all kinds of values come back after a restart, encrypted o
     if (encrypted) world.options.encryption = some_key(9);
     world.start();
     for (const auto& [name, value] : arrow_samples()) {
-      auto meta = std::make_shared<ObjectMeta>(*contract_meta("dora"));
-      if (value.is_share()) {
-        meta->device = {"abc", std::string(kReplicated3), {"alice", "bob", "carol"}};
-      }
-      meta->hidden = value.is_table();
+      const auto meta = sample_meta(value, *contract_meta("dora"));
       world.store->put(world.key("all/" + name), std::make_shared<const Value>(value), meta, 0);
     }
     const BackendStats before = world.store->stats();
