@@ -12,6 +12,7 @@
 #include "tests/store/arrow_samples.h"
 #include "tests/store/backend_contract.h"
 #include "tests/store/file_world.h"
+#include "tests/support/there.h"
 
 using namespace curia;
 namespace fs = std::filesystem;
@@ -19,8 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 double first_of(const std::optional<Object>& object) {
-  REQUIRE(object);
-  return object->value->tensor().as<double>()[0];
+  return there(object).value->tensor().as<double>()[0];
 }
 
 std::string error_of(const std::function<void()>& work, Code code) {
@@ -84,30 +84,29 @@ TEST_CASE("FileBackend: all kinds of values come back after a restart, with all 
   CHECK(std::ssize(world.store->list(owner, "all/", "", 100)) == before.objects);
   for (const auto& [name, value] : arrow_samples()) {
     CAPTURE(name);
-    const auto object = world.store->get("all/" + name);
-    REQUIRE(object);
-    const ObjectMeta& meta = *object->meta;
+    const Object object = there(world.store->get("all/" + name));
+    const ObjectMeta& meta = *object.meta;
     CHECK(*meta.label == *contract_meta("dora")->label);
     CHECK(meta.type.str() == "f64[?] @alice");
     CHECK(meta.program == sha256({}));
     CHECK(meta.session == owner.session);
     CHECK(meta.hidden == value.is_table());
     if (value.is_error()) {
-      const auto& error = std::get<Error>(object->value->form);
+      const auto& error = std::get<Error>(object.value->form);
       CHECK(std::string(error.what()) == std::get<Error>(value.form).what());
       continue;
     }
-    CHECK(object->value->type() == value.type());
-    CHECK(object->value->bytes() == value.bytes());
-    CHECK(is_mapped(*object->value) == (value.bytes() > 0));
+    CHECK(object.value->type() == value.type());
+    CHECK(object.value->bytes() == value.bytes());
+    CHECK(is_mapped(*object.value) == (value.bytes() > 0));
     if (value.is_share()) {
-      CHECK(object->value->share().instance == value.share().instance);
+      CHECK(object.value->share().instance == value.share().instance);
       CHECK(meta.device.members.size() == 3);
-      CHECK(std::memcmp(object->value->share().second.data, value.share().second.data,
+      CHECK(std::memcmp(object.value->share().second.data, value.share().second.data,
                         static_cast<std::size_t>(value.share().second.size)) == 0);
       continue;
     }
-    const ValueBytes found = value_bytes(*object->value);
+    const ValueBytes found = value_bytes(*object.value);
     const ValueBytes put = value_bytes(value);
     REQUIRE(found.body.size() == put.body.size());
     for (std::size_t i = 0; i < put.body.size(); ++i) {
@@ -145,16 +144,16 @@ TEST_CASE("FileBackend: whichever byte of a file is changed, it is CORRUPT and n
 TEST_CASE("FileBackend: a file that is cut while it is mapped is an error, not the end") {
   FileWorld world;
   world.start().put("k", contract_value(100'000, 42), contract_meta("dora"), 0);
-  const auto object = world.store->get("k");
-  const std::span<const double> numbers = object->value->tensor().as<double>();
+  const Object object = there(world.store->get("k"));
+  const std::span<const double> numbers = object.value->tensor().as<double>();
   CHECK(numbers[90'000] == 0.5);
-  CHECK_FALSE(has_faulted(*object->value));
+  CHECK_FALSE(has_faulted(*object.value));
   fs::resize_file(world.file("k"), 4096);
   CHECK(numbers[90'000] == 0);
-  CHECK(has_faulted(*object->value));
-  CHECK_THROWS_AS(unmapped(object->value), Error);
+  CHECK(has_faulted(*object.value));
+  CHECK_THROWS_AS(unmapped(object.value), Error);
   corrupt(*world.store, "k");
-  error_of([&] { world.store->put("copy", object->value, contract_meta("dora"), 0); },
+  error_of([&] { world.store->put("copy", object.value, contract_meta("dora"), 0); },
            Code::kCorrupt);
   CHECK_FALSE(world.store->exists("copy"));
   put(*world.store, "k", 7, 1);
@@ -216,11 +215,10 @@ TEST_CASE("FileBackend: a broken object belongs to its principal, and its label 
   for (const char* key : {"broken", "gone"}) {
     CAPTURE(key);
     corrupt(*world.store, key);
-    const auto entry = world.store->describe(key);
-    REQUIRE(entry);
-    CHECK(entry->meta->principal == "dora");
-    CHECK(entry->meta->label->str() == "{?/?}");
-    CHECK(entry->version == 1);
+    const Entry entry = there(world.store->describe(key));
+    CHECK(entry.meta->principal == "dora");
+    CHECK(entry.meta->label->str() == "{?/?}");
+    CHECK(entry.version == 1);
     CHECK(world.store->exists(key));
   }
   put(*world.store, "broken", 5, 1);
@@ -275,7 +273,7 @@ TEST_CASE("FileBackend: links, pipes and folders are not followed, read or writt
   const auto becomes = [&](const std::function<void()>& make) {
     fs::remove(world.file("k"));
     make();
-    const std::string why = corrupt(*world.store, "k");
+    std::string why = corrupt(*world.store, "k");
     fs::remove(world.file("k"));
     fs::copy_file(world.folder / "outside", world.file("k"));
     CHECK(first_of(world.store->get("k")) == 1);

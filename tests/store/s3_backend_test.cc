@@ -11,6 +11,7 @@
 #include "tests/store/backend_contract.h"
 #include "tests/store/s3_world.h"
 #include "tests/support/errors.h"
+#include "tests/support/there.h"
 
 using namespace curia;
 
@@ -68,8 +69,7 @@ class Beneath : public Backend {
 };
 
 double first_of(const std::optional<Object>& object) {
-  REQUIRE(object);
-  return object->value->tensor().as<double>()[0];
+  return there(object).value->tensor().as<double>()[0];
 }
 
 void put(S3World& world, const std::string& name, double first, std::int64_t version = 0) {
@@ -130,18 +130,17 @@ TEST_CASE("S3Backend: all kinds of values come back after a restart, encrypted o
           before.objects);
     for (const auto& [name, value] : arrow_samples()) {
       CAPTURE(name);
-      const auto object = world.store->get(world.key("all/" + name));
-      REQUIRE(object);
-      CHECK(*object->meta->label == *contract_meta("dora")->label);
-      CHECK(object->version == 1);
+      const Object object = there(world.store->get(world.key("all/" + name)));
+      CHECK(*object.meta->label == *contract_meta("dora")->label);
+      CHECK(object.version == 1);
       if (value.is_error()) {
-        CHECK(object->value->is_error());
+        CHECK(object.value->is_error());
         continue;
       }
-      CHECK(object->value->type() == value.type());
-      CHECK(is_mapped(*object->value) == (value.bytes() > 0));
+      CHECK(object.value->type() == value.type());
+      CHECK(is_mapped(*object.value) == (value.bytes() > 0));
       if (value.is_share()) continue;
-      const ValueBytes found = value_bytes(*object->value);
+      const ValueBytes found = value_bytes(*object.value);
       const ValueBytes expected = value_bytes(value);
       REQUIRE(found.body.size() == expected.body.size());
       for (std::size_t i = 0; i < expected.body.size(); ++i) {
@@ -168,9 +167,8 @@ TEST_CASE("S3Backend: an object of many parts and chunks comes back whole") {
       world.store->put(key, value, contract_meta("dora"), 0);
       for (const bool again : {false, true}) {
         if (again) world.start();
-        const auto object = world.store->get(key);
-        REQUIRE(object);
-        const auto found = object->value->tensor().as<double>();
+        const Object object = there(world.store->get(key));
+        const auto found = object.value->tensor().as<double>();
         CHECK(std::equal(found.begin(), found.end(), numbers.begin(), numbers.end()));
       }
     }
