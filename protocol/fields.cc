@@ -13,6 +13,11 @@ namespace {
 
 constexpr int kMaxDepth = 32;
 
+// Where a field is: its name behind the path of the object that it is in, if any.
+std::string path_of(const std::string& object, const std::string& name) {
+  return object.empty() ? name : object + "." + name;
+}
+
 }  // namespace
 
 std::string read_file(const std::string& path) {
@@ -140,12 +145,12 @@ Ranges Fields::ranges_or_none(const std::string& name) {
     add("", name, *json);
     return ranges;
   }
-  for (const auto& [column, item] : json->items()) add(column, name + "." + column, item);
+  for (const auto& [column, item] : json->items()) add(column, path_of(name, column), item);
   return ranges;
 }
 
 Fields Fields::object(const std::string& name) {
-  return Fields(get(name), file_, where_.empty() ? name : where_ + "." + name);
+  return Fields(get(name), file_, path_of(where_, name));
 }
 
 std::vector<std::pair<std::string, Fields>> Fields::objects_or_none(const std::string& name) {
@@ -153,9 +158,9 @@ std::vector<std::pair<std::string, Fields>> Fields::objects_or_none(const std::s
   const auto* json = find(name);
   if (json == nullptr) return objects;
   if (!json->is_object()) fail(name, "expected an object {\"name\": {...}}");
-  const std::string prefix = where_.empty() ? name : where_ + "." + name;
+  const std::string prefix = path_of(where_, name);
   for (const auto& [key, item] : json->items()) {
-    objects.emplace_back(key, Fields(item, file_, prefix + "." + key));
+    objects.emplace_back(key, Fields(item, file_, path_of(prefix, key)));
   }
   return objects;
 }
@@ -165,7 +170,7 @@ std::vector<Fields> Fields::list_or_none(const std::string& name) {
   const auto* json = find(name);
   if (json == nullptr) return list;
   if (!json->is_array()) fail(name, "expected a list of objects [{...}]");
-  const std::string prefix = where_.empty() ? name : where_ + "." + name;
+  const std::string prefix = path_of(where_, name);
   for (std::size_t i = 0; i < json->size(); ++i) {
     list.emplace_back((*json)[i], file_, prefix + "[" + std::to_string(i) + "]");
   }
@@ -178,7 +183,7 @@ std::vector<std::pair<std::string, std::string>> Fields::pairs_or_none(const std
   if (json == nullptr) return pairs;
   if (!json->is_object()) fail(name, "expected an object {\"name\": \"...\"}");
   for (const auto& [key, item] : json->items()) {
-    if (!item.is_string()) fail(name + "." + key, "expected a text");
+    if (!item.is_string()) fail(path_of(name, key), "expected a text");
     pairs.emplace_back(key, item.get<std::string>());
   }
   return pairs;
