@@ -150,8 +150,8 @@ std::uint64_t DriverConnection::add(Worker& worker, Kind kind, std::string_view 
   return id;
 }
 
-std::uint64_t DriverConnection::submit(const std::string& name, Kind kind, std::string metadata,
-                                       Done done) {
+std::uint64_t DriverConnection::submit(const std::string& name, Kind kind,
+                                       std::string_view metadata, Done done) {
   std::unique_lock lock(mutex_);
   Worker& worker = find(name);
   if (is_ordered(kind)) {
@@ -175,7 +175,7 @@ std::uint64_t DriverConnection::last_sequence(const std::string& name) {
   return worker.first_sequence + worker.ordered.size() - 1;
 }
 
-std::string DriverConnection::call(const std::string& name, Kind kind, std::string metadata,
+std::string DriverConnection::call(const std::string& name, Kind kind, std::string_view metadata,
                                    milliseconds timeout, std::uint64_t* request) {
   struct Answer {
     std::mutex mutex;
@@ -185,15 +185,14 @@ std::string DriverConnection::call(const std::string& name, Kind kind, std::stri
     std::unique_ptr<Error> error;
   };
   auto answer = std::make_shared<Answer>();
-  const std::uint64_t id = submit(name, kind, std::move(metadata),
-                                  [answer](const std::string* reply, const Error* error) {
-                                    const std::lock_guard lock(answer->mutex);
-                                    answer->done = true;
-                                    if (reply != nullptr) answer->reply = *reply;
-                                    if (error != nullptr)
-                                      answer->error = std::make_unique<Error>(*error);
-                                    answer->ready.notify_one();
-                                  });
+  const std::uint64_t id =
+      submit(name, kind, metadata, [answer](const std::string* reply, const Error* error) {
+        const std::lock_guard lock(answer->mutex);
+        answer->done = true;
+        if (reply != nullptr) answer->reply = *reply;
+        if (error != nullptr) answer->error = std::make_unique<Error>(*error);
+        answer->ready.notify_one();
+      });
   if (request != nullptr) *request = id;
   std::unique_lock lock(answer->mutex);
   const auto done = [&answer] { return answer->done; };

@@ -60,13 +60,13 @@ class DriverConnection : private ControlEvents {
   // Sends a request. Ordered kinds wait while kMaxInFlight are on their way. Returns the sequence
   // (ordered) or the request id. Errors: kInvalid for an unknown worker; whatever the worker was
   // lost with.
-  std::uint64_t submit(const std::string& worker, Kind kind, std::string metadata, Done done);
+  std::uint64_t submit(const std::string& worker, Kind kind, std::string_view metadata, Done done);
 
   // The last ordered request so far; 0: none. Errors: kInvalid for an unknown worker.
   std::uint64_t last_sequence(const std::string& worker);
 
   // submit() and wait. `request` is told the request's id. Errors: the reply's; kTimeout.
-  std::string call(const std::string& worker, Kind kind, std::string metadata,
+  std::string call(const std::string& worker, Kind kind, std::string_view metadata,
                    std::chrono::milliseconds timeout, std::uint64_t* request = nullptr);
 
   // Releases an object, batched and asynchronously; never fails. bytes: its size, kUnknown with

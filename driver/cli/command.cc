@@ -133,8 +133,7 @@ ConnectionOptions tool_options() {
 
 CommandSession::CommandSession(const Global& global, bool create, std::chrono::seconds lease) {
   ConnectionOptions options;
-  const bool resumes = !global.session.empty() && exists(global.session);
-  if (resumes) {
+  if (!global.session.empty() && exists(global.session)) {
     file_ = SessionFile::load(global.session);
     options.resume = file_->saved;
   } else if (!global.session.empty()) {
@@ -152,8 +151,8 @@ CommandSession::CommandSession(const Global& global, bool create, std::chrono::s
   }
   if (file_) options.lease = file_->lease;
   const ClusterConfig config = global.cluster_config();
-  if (resumes && file_->saved.driver != config.driver) {
-    throw Error(Code::kInvalid, file_->path + " is a session of " + file_->saved.driver +
+  if (options.resume && options.resume->driver != config.driver) {
+    throw Error(Code::kInvalid, global.session + " is a session of " + options.resume->driver +
                                     ", the cluster file is " + config.driver + "'s");
   }
   session_ = std::make_unique<Session>(wire_configured(config), options);
@@ -172,6 +171,11 @@ CommandSession::~CommandSession() {
   } catch (const Error& error) {
     std::fprintf(stderr, "curia: %s\n", error.what());
   }
+}
+
+SessionFile& CommandSession::file() {
+  if (!file_) throw Error(Code::kInvalid, "expected a session file; give --session FILE");
+  return *file_;
 }
 
 Ref CommandSession::ref(const std::string& text) {

@@ -82,8 +82,8 @@ class CommandSession {
   CommandSession& operator=(const CommandSession&) = delete;
 
   Session& session() { return *session_; }
-  // REQUIRES: the command was given a session file.
-  SessionFile& file() { return *file_; }
+  // Errors: kInvalid where the command was given no session file.
+  SessionFile& file();
   // A reference by its name in the session file, its URI, or the path of a file with one.
   // Errors: kInvalid, saying what was looked for and where.
   Ref ref(const std::string& text);

@@ -102,6 +102,33 @@ std::string owners_text(const Label& label, const std::string& except) {
   return text;
 }
 
+// Who is asked before a release: "alice and bob must agree".
+std::string asked_text(const std::string& owners, const std::string& to_do) {
+  return owners.empty() ? "no owner to ask" : owners + " must " + to_do;
+}
+
+// The name of a release, and where in the program it is.
+std::string name_text(const ReleasePoint& point) {
+  const std::string site = point.site.str();
+  return "as \"" + point.name + "\"" + (site.empty() ? "" : " (" + site + ")");
+}
+
+std::string share_text(const ReleasePoint& point) {
+  return "share of " + point.label->str() + " among " + list_text(point.to) + " by " +
+         point.device.protocol + " " + name_text(point) + ": " +
+         asked_text(owners_text(*point.label, ""), "accept these members");
+}
+
+std::string release_text(const ReleasePoint& point, const std::string& to) {
+  return point.op_name + " of " + point.label->str() + " to " + to + " " + name_text(point) + ": " +
+         asked_text(owners_text(*point.label, to), "agree");
+}
+
+std::string fetch_text(const std::string& output, const Label& label) {
+  return "fetch of output \"" + output + "\" of " + label.str() +
+         " by the driver: " + asked_text(owners_text(label, ""), "agree");
+}
+
 std::string bytes_text(const std::map<std::string, std::int64_t>& bytes, std::int64_t runs = 1) {
   if (bytes.empty()) return "nothing";
   return list_text(bytes, [&](const auto& sent) {
@@ -172,33 +199,19 @@ Flow flow_to_plan(const Graph& graph, const Verified& verified, const Digest& di
 std::vector<std::string> release_texts(const Graph& graph, const Flow& flow) {
   std::vector<std::string> texts;
   for (const ReleasePoint& point : flow.releases) {
-    const std::string label = point.label->str();
-    const std::string name = " as \"" + point.name + "\"" +
-                             (point.site.str().empty() ? "" : " (" + point.site.str() + ")") + ": ";
     switch (point.kind) {
-      case ReleasePoint::Kind::kShare: {
-        const std::string owners = owners_text(*point.label, "");
-        texts.push_back(
-            "share of " + label + " among " + list_text(point.to) + " by " + point.device.protocol +
-            name + (owners.empty() ? "no owner to ask" : owners + " must accept these members"));
+      case ReleasePoint::Kind::kShare:
+        texts.push_back(share_text(point));
         break;
-      }
       case ReleasePoint::Kind::kTransfer:
       case ReleasePoint::Kind::kPredicate:
       case ReleasePoint::Kind::kReveal:
-        for (const std::string& to : point.to) {
-          const std::string owners = owners_text(*point.label, to);
-          texts.push_back(point.op_name + " of " + label + " to " + to + name +
-                          (owners.empty() ? "no owner to ask" : owners + " must agree"));
-        }
+        for (const std::string& to : point.to) texts.push_back(release_text(point, to));
         break;
     }
   }
   for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
-    const std::string owners = owners_text(*flow.outputs[i], "");
-    texts.push_back(
-        "fetch of output \"" + graph.outputs[i].name + "\" of " + flow.outputs[i]->str() +
-        " by the driver: " + (owners.empty() ? "no owner to ask" : owners + " must agree"));
+    texts.push_back(fetch_text(graph.outputs[i].name, *flow.outputs[i]));
   }
   return texts;
 }

@@ -12,8 +12,9 @@ SessionFile SessionFile::load(const std::string& path) {
   file.cluster = fields.text("cluster");
   file.lease = std::chrono::seconds(fields.number("lease_seconds", 1, 3600));
   file.saved = SavedSession::parse(fields.text("session"), path + ": session");
-  for (const auto& [name, ref] : fields.pairs_or_none("refs")) {
-    file.refs[name] = fields.checked("refs." + name, [&] { return Ref::parse(ref); });
+  for (const auto& ref : fields.pairs_or_none("refs")) {
+    file.refs[ref.first] =
+        fields.checked("refs." + ref.first, [&ref] { return Ref::parse(ref.second); });
   }
   fields.finish();
   return file;
