@@ -18,8 +18,11 @@ inline std::vector<AuditRecord> audit_of(const ProcessCluster& cluster, const st
   std::vector<AuditRecord> records;
   std::ifstream in(audit_file(cluster, party), std::ios::binary);
   AuditReader reader(in);
-  while (const auto frame = reader.next()) records.push_back(decode_audit(frame->bytes));
-  return records;
+  for (;;) {
+    const auto frame = reader.next();
+    if (!frame) return records;
+    records.push_back(decode_audit(frame->bytes));
+  }
 }
 
 inline AuditReport verify_log(const ProcessCluster& cluster, const std::string& party,
