@@ -1,4 +1,4 @@
-// Objects on disk: put beside a plain write, get beside reading and checksumming.
+// Objects on disk: put beside a plain write, get beside reading and checksumming. Aliases.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,6 +22,8 @@ namespace {
 constexpr std::int64_t kBytes = std::int64_t{256} << 20;
 constexpr double kMappingLimit = 1e-3;  // seconds
 constexpr double kOverheadPercent = 1;
+constexpr int kChain = 1000;
+constexpr double kChainLimit = 1e-3;  // seconds
 
 double seconds_of(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -116,6 +118,21 @@ double plain_seconds(const std::string& stem, const Tensor& piece, Buffer& to) {
   return seconds;
 }
 
+// Finds an object by the last of a chain of aliases, for the first time.
+double chain_seconds() {
+  MemoryBackend store(0, 0);
+  const Owner owner{};
+  store.put("0", std::make_shared<const Value>(Tensor::scalar<std::int64_t>(7)), meta(), 0);
+  for (int i = 1; i <= kChain; ++i) {
+    store.alias(std::to_string(i), owner, store.describe(std::to_string(i - 1)).value());
+  }
+  const std::string last = std::to_string(kChain);
+  bool found = false;
+  const double seconds = seconds_of([&] { found = store.describe(last) && store.get(last); });
+  check(found);
+  return seconds;
+}
+
 }  // namespace
 
 std::vector<Figure> bench_store(int runs) {
@@ -132,7 +149,7 @@ std::vector<Figure> bench_store(int runs) {
   const std::int64_t piece_bytes = kBytes / 4;
   const Tensor piece{
       DType::kU8, {piece_bytes}, Slice(BufferPtr(buffer), buffer->data(), piece_bytes)};
-  std::vector<double> put, put_limit, get, get_limit, map, spill, spill_limit;
+  std::vector<double> put, put_limit, get, get_limit, map, spill, spill_limit, chain;
   const std::string plain = folder.path() + "/plain";
   for (int i = 0; i <= runs; ++i) {  // the first round is not counted
     put_limit.push_back(seconds_of([&] { plain_write(plain, tensor); }));
@@ -147,8 +164,9 @@ std::vector<Figure> bench_store(int runs) {
     std::filesystem::remove(plain);
     spill_limit.push_back(plain_seconds(plain, piece, *copy));
     spill.push_back(spill_seconds(folder.path() + "/spill", piece));
+    chain.push_back(chain_seconds());
     if (i == 0) {
-      for (auto* times : {&put, &put_limit, &get, &get_limit, &map, &spill, &spill_limit})
+      for (auto* times : {&put, &put_limit, &get, &get_limit, &map, &spill, &spill_limit, &chain})
         times->clear();
     }
   }
@@ -161,6 +179,7 @@ std::vector<Figure> bench_store(int runs) {
           of_rate("fs_get", "B/s", rate(get), rate(get_limit), 0.8),
           of_rate("spill", "B/s", rate(spill, moved), rate(spill_limit, moved), 0.7),
           of_time("fs_map", median(map), kMappingLimit, 1),
+          of_time("alias_chain", median(chain), kChainLimit, 1),
           {"arrow_overhead", overhead, "%", kOverheadPercent, kOverheadPercent / overhead, 1}};
 }
 

@@ -19,4 +19,9 @@ void Expected::check(std::int64_t found_version, std::uint64_t found_number,
                   (version == found_version ? "a new object" : std::to_string(found_version)));
 }
 
+void Backend::alias(const std::string& /*key*/, const Owner& /*owner*/, const Entry& /*object*/) {
+  throw Error(Code::kUnimplemented, "an object in " + std::string(scheme()) +
+                                        ":// has one name; only those in mem:// may have more");
+}
+
 }  // namespace curia

@@ -130,6 +130,14 @@ class Backend {
   virtual std::int64_t put(const std::string& key, ValuePtr value,
                            std::shared_ptr<const ObjectMeta> meta, const Expected& expected) = 0;
 
+  // Makes a key the second name of an object of `owner`. Each name has a version and a number of
+  // its own; value, meta and memory are the object's, which lives until its last name is erased, in
+  // whatever order. A put that replaces one name leaves the others. The alias of an alias is one of
+  // the object itself. It counts kObjectOverhead. Errors: kImmutable for a key that is taken;
+  // kNotFound where the object is not there any more, or another one is; kInvalid for another
+  // owner's; kQuota; kUnimplemented where each object has one name.
+  virtual void alias(const std::string& key, const Owner& owner, const Entry& object);
+
   virtual std::optional<Object> get(const std::string& key) const = 0;
   virtual bool exists(const std::string& key) const = 0;
   // Whether get() finds it without reading anything, so that it may be called where nobody can

@@ -18,11 +18,13 @@ MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota,
 
 MemoryBackend::~MemoryBackend() = default;
 
-Entry MemoryBackend::entry_of(const std::string& key, const Kept& kept) {
+Entry MemoryBackend::entry_of(Objects::iterator at) const {
+  const Kept& kept = resolve(at)->second;
   const std::int64_t bytes = kept.turn != nullptr
                                  ? kept.turn->bytes
                                  : counted_bytes(*kept.object.value, *kept.object.meta);
-  return {key, kept.object.meta, bytes, kept.object.version, kept.object.number};
+  const Object& named = at->second.object;
+  return {at->first, named.meta, bytes, named.version, named.number};
 }
 
 void MemoryBackend::enqueue(const std::string& key, Kept& kept, std::int64_t bytes) const {
@@ -87,7 +89,7 @@ bool MemoryBackend::spill_one() const {
   auto charge =
       std::make_shared<const Charge>(books_, Account::open(), 0, nullptr, kObjectOverhead, true);
   const std::lock_guard lock(mutex_);
-  const auto at = objects_.find(key);
+  const auto at = resolve(objects_.find(key));
   // Erased, replaced, or in use by now: the next one's turn.
   if (at == objects_.end() || at->second.object.number != victim.number ||
       at->second.object.charge.use_count() > 2) {
@@ -107,25 +109,26 @@ std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
   return with_room(open + kObjectOverhead, [&] { return put_now(key, value, meta, expected); });
 }
 
+void MemoryBackend::alias(const std::string& key, const Owner& owner, const Entry& object) {
+  with_room(kObjectOverhead, [&] { alias_now(key, owner, object); });
+}
+
 std::int64_t MemoryBackend::put_now(const std::string& key, const ValuePtr& value,
                                     const std::shared_ptr<const ObjectMeta>& meta,
                                     const Expected& expected) {
   const std::int64_t bytes = counted_bytes(*value, *meta);
   const Account account = account_for(*meta);
   const Owner owner = owner_of(*meta);
-  Kept replaced;  // freed after the lock
+  Kept replaced;  // freed after the lock, as what is gone
+  Gone gone;
   const std::lock_guard lock(mutex_);
   const auto before = objects_.find(key);
   const bool found = before != objects_.end();
   const std::int64_t version = found ? before->second.object.version : 0;
   const bool own = !found || before->second.object.meta->principal == meta->principal;
   expected.check(version, found ? before->second.object.number : 0, own);
-  // What somebody reads stays in memory beside the new one.
-  const Charge* freed = nullptr;
-  if (found && before->second.object.charge.use_count() == 1) {
-    freed = static_cast<const Charge*>(before->second.object.charge.get());
-  }
-  auto charge = std::make_shared<const Charge>(books_, account, bytes, freed);
+  auto charge =
+      std::make_shared<const Charge>(books_, account, bytes, found ? freed_with(before) : nullptr);
   const auto [at, added] = objects_.try_emplace(key);
   const bool moves = !added && owner_of(*at->second.object.meta) != owner;
   try {
@@ -135,7 +138,7 @@ std::int64_t MemoryBackend::put_now(const std::string& key, const ValuePtr& valu
     throw;
   }
   if (moves) keys_.erase(owner_of(*at->second.object.meta), at->first);
-  dequeue(at->second);
+  if (!added) leave(at, gone);
   replaced = std::exchange(
       at->second, {{value, meta, version + 1, std::move(charge), ++last_number_}, nullptr});
   enqueue(at->first, at->second, bytes);
@@ -150,8 +153,10 @@ std::optional<Object> MemoryBackend::get(const std::string& key) const {
     const std::lock_guard lock(mutex_);
     const auto at = objects_.find(key);
     if (at == objects_.end()) return std::nullopt;
-    Kept& kept = at->second;
+    Kept& kept = resolve(at)->second;
     object = kept.object;
+    object.version = at->second.object.version;
+    object.number = at->second.object.number;
     if (kept.turn == nullptr) return object;
     if (!kept.on_disk()) {
       turns_.splice(turns_.end(), turns_, kept.turn->place);
@@ -181,9 +186,8 @@ std::optional<Object> MemoryBackend::read_back(const std::string& key, Object ob
     }
   }
   const std::lock_guard lock(mutex_);
-  const auto at = objects_.find(key);
-  const bool same = at != objects_.end() && at->second.object.number == object.number &&
-                    at->second.on_disk() && at->second.turn->file == file;
+  const auto at = resolve(objects_.find(key));
+  const bool same = at != objects_.end() && at->second.on_disk() && at->second.turn->file == file;
   if (charge != nullptr) object.charge = charge;
   if (!same) return object;  // another reader was faster, or it was replaced
   Kept& kept = at->second;
@@ -191,7 +195,8 @@ std::optional<Object> MemoryBackend::read_back(const std::string& key, Object ob
     kept.turn->mapped = object.value;
     return object;
   }
-  kept.object = object;
+  kept.object.value = object.value;
+  kept.object.charge = std::move(charge);
   dequeue(kept);
   enqueue(at->first, kept, bytes);
   return object;
@@ -215,19 +220,21 @@ bool MemoryBackend::exists(const std::string& key) const {
 bool MemoryBackend::at_hand(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
-  return at != objects_.end() && !at->second.on_disk();
+  return at != objects_.end() && !resolve(at)->second.on_disk();
 }
 
 std::optional<Entry> MemoryBackend::describe(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
-  return at == objects_.end() ? std::nullopt : std::optional(entry_of(key, at->second));
+  return at == objects_.end() ? std::nullopt : std::optional(entry_of(at));
 }
 
-MemoryBackend::Objects::node_type MemoryBackend::take(Objects::iterator at) {
+MemoryBackend::Gone MemoryBackend::take(Objects::iterator at) {
+  Gone gone;
   keys_.erase(owner_of(*at->second.object.meta), at->first);
-  dequeue(at->second);
-  return objects_.extract(at);
+  leave(at, gone);
+  gone.object = objects_.extract(at);
+  return gone;
 }
 
 bool MemoryBackend::erase(const std::string& key) { return erase_if(key, 0); }
@@ -235,7 +242,7 @@ bool MemoryBackend::erase(const std::string& key) { return erase_if(key, 0); }
 bool MemoryBackend::erase_exactly(const Entry& entry) { return erase_if(entry.key, entry.number); }
 
 bool MemoryBackend::erase_if(const std::string& key, std::uint64_t number) {
-  Objects::node_type removed;  // freed after the lock
+  Gone removed;  // freed after the lock
   const std::lock_guard lock(mutex_);
   const auto at = objects_.find(key);
   if (at == objects_.end() || (number != 0 && at->second.object.number != number)) return false;
@@ -246,7 +253,7 @@ bool MemoryBackend::erase_if(const std::string& key, std::uint64_t number) {
 std::int64_t MemoryBackend::erase_all(const Owner& owner) {
   std::int64_t count = 0;
   for (bool more = true; more;) {
-    std::vector<Objects::node_type> removed;  // freed after the lock
+    std::vector<Gone> removed;  // freed after the lock
     const std::lock_guard lock(mutex_);
     while (std::ssize(removed) < kErasedAtOnce) {
       const auto next = objects_.find(keys_.first(owner));
@@ -263,12 +270,12 @@ std::vector<Entry> MemoryBackend::list(const Owner& owner, std::string_view pref
                                        std::string_view after, std::int64_t limit) const {
   const std::lock_guard lock(mutex_);
   return keys_.list(owner, prefix, after, limit,
-                    [this](const std::string& key) { return entry_of(key, objects_.at(key)); });
+                    [this](const std::string& key) { return entry_of(objects_.find(key)); });
 }
 
 BackendStats MemoryBackend::stats() const {
   const std::lock_guard lock(mutex_);
-  BackendStats stats = stats_of(std::ssize(objects_));
+  BackendStats stats = stats_of(std::ssize(objects_) - names_.bodies());
   if (spill_ == nullptr) return stats;
   stats.spilled_objects = spill_->objects();
   stats.spilled_bytes = spill_->bytes();

@@ -4,6 +4,9 @@
 // one first that was not used for the longest time. They are found as before: mapped, and in memory
 // again where there is room. What is hidden never spills: how much memory it takes is not to be
 // seen (decision 0017).
+//
+// An object that gets a second name moves to a key that no URI has, its body's; what is found under
+// its names from then on says no more than that. An object with one name knows nothing of that.
 // Thread: any (one mutex for the objects, one for what they count; values are shared, never
 // copied).
 #pragma once
@@ -13,6 +16,7 @@
 #include <unordered_map>
 
 #include "store/counted_backend.h"
+#include "store/name_table.h"
 #include "store/owned_keys.h"
 #include "store/spill.h"
 
@@ -32,6 +36,7 @@ class MemoryBackend : public CountedBackend {
   // Errors: also those of Spill::write(), where that is why there is no room.
   std::int64_t put(const std::string& key, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
                    const Expected& expected) override;
+  void alias(const std::string& key, const Owner& owner, const Entry& object) override;
   // Errors: kCorrupt for a spilled object that cannot be read back.
   std::optional<Object> get(const std::string& key) const override;
   bool exists(const std::string& key) const override;
@@ -60,11 +65,20 @@ class MemoryBackend : public CountedBackend {
     std::unique_ptr<Turn> turn;
 
     bool on_disk() const { return turn != nullptr && turn->file != nullptr; }
+    // One of several of a body, which has value and charge.
+    bool is_name() const { return object.value == nullptr && turn == nullptr; }
   };
   using Objects = std::unordered_map<std::string, Kept>;
+  // Of what was erased, freed after the lock.
+  struct Gone {
+    Objects::node_type object;
+    Objects::node_type body;  // that it was the last name of
+    NameTable::ChargePtr charge;
+  };
 
   std::int64_t put_now(const std::string& key, const ValuePtr& value,
                        const std::shared_ptr<const ObjectMeta>& meta, const Expected& expected);
+  void alias_now(const std::string& key, const Owner& owner, const Entry& object);
   // number: of the object that it must be; 0: any.
   bool erase_if(const std::string& key, std::uint64_t number);
   std::optional<Object> read_back(const std::string& key, Object object,
@@ -78,11 +92,17 @@ class MemoryBackend : public CountedBackend {
   bool spill_one() const;
 
   // REQUIRES for these: mutex_ held.
-  // The node's object goes with the caller, after the lock.
-  Objects::node_type take(Objects::iterator at);
-  static Entry entry_of(const std::string& key, const Kept& kept);
+  Gone take(Objects::iterator at);
+  // Ends its turn, or its being a name.
+  void leave(Objects::iterator at, Gone& gone);
+  // Where the object of a key is: there, or in the body that it is a name of.
+  Objects::iterator resolve(Objects::iterator at) const;
+  // What is freed with a key; null for what somebody uses.
+  const Charge* freed_with(Objects::iterator at) const;
+  void make_body(Objects::iterator at);
+  Entry entry_of(Objects::iterator at) const;
   void enqueue(const std::string& key, Kept& kept, std::int64_t bytes) const;
-  void dequeue(Kept& kept) const;  // ends its turn
+  void dequeue(Kept& kept) const;
 
   const std::unique_ptr<Spill> spill_;
   mutable std::mutex spilling_;  // before mutex_, where both are held
@@ -91,7 +111,8 @@ class MemoryBackend : public CountedBackend {
   mutable Objects objects_;
   mutable std::list<std::string_view> turns_;  // keys, the least recently used one first
   std::uint64_t last_number_ = 0;
-  OwnedKeys keys_;  // of objects_
+  OwnedKeys keys_;   // of objects_, without bodies
+  NameTable names_;  // of bodies
 };
 
 }  // namespace curia

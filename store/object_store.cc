@@ -31,6 +31,15 @@ std::int64_t ObjectStore::put(const Uri& uri, ValuePtr value,
       .put(std::string(uri.rest()), std::move(value), std::move(meta), expected);
 }
 
+void ObjectStore::alias(const Uri& uri, const Owner& owner, const Uri& object, const Entry& known) {
+  if (uri.scheme() != object.scheme()) {
+    throw Error(Code::kInvalid, "a name in " + std::string(uri.scheme()) +
+                                    ":// cannot be an alias of an object in " +
+                                    std::string(object.scheme()) + "://; load it in the program");
+  }
+  backend(uri.scheme()).alias(std::string(uri.rest()), owner, known);
+}
+
 std::optional<Object> ObjectStore::get(const Uri& uri) const {
   return backend(uri.scheme()).get(std::string(uri.rest()));
 }

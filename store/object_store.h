@@ -22,6 +22,9 @@ class ObjectStore {
 
   std::int64_t put(const Uri& uri, ValuePtr value, std::shared_ptr<const ObjectMeta> meta,
                    const Expected& expected = 0);
+  // `known`: what describe() told of `object`. Errors: as Backend::alias(); kInvalid for names in
+  // two stores.
+  void alias(const Uri& uri, const Owner& owner, const Uri& object, const Entry& known);
   std::optional<Object> get(const Uri& uri) const;
   bool exists(const Uri& uri) const;
   bool at_hand(const Uri& uri) const;
