@@ -4,10 +4,12 @@
 #include <set>
 #include <utility>
 
+#include "protocol/calls.h"
+
 namespace curia {
 
 NodePtr Scope::add_param(const Type& type) {
-  params_.push_back(std::make_shared<ValueNode>(ValueNode{mark_, type, 0}));
+  params_.push_back(std::make_shared<ValueNode>(ValueNode{mark_, type}));
   return params_.back();
 }
 
@@ -23,7 +25,7 @@ NodePtr Scope::resolve(const NodePtr& node) {
   if (mine == nullptr) {
     auto& shared = captures_->outer;
     if (std::find(shared.begin(), shared.end(), outer) == shared.end()) shared.push_back(outer);
-    mine = std::make_shared<ValueNode>(ValueNode{mark_, outer->type, 0});
+    mine = std::make_shared<ValueNode>(ValueNode{mark_, outer->type});
   }
   return mine;
 }
@@ -74,7 +76,10 @@ Region Scope::close(const std::vector<NodePtr>& results) {
     }
   }
   std::set<const ValueNode*> wanted;
-  for (const OpRecord& record : needed(results, wanted)) {
+  std::vector<OpRecord> records = needed(results, wanted);
+  std::ranges::stable_partition(records,
+                                [](const OpRecord& record) { return !is_call(record.op); });
+  for (const OpRecord& record : records) {
     Op op = record.op;
     for (const NodePtr& operand : record.operands) op.operands.push_back(operand->id);
     for (const NodePtr& result : record.results) result->id = next++;
@@ -98,6 +103,13 @@ void Program::Builder::add_device(SecureDevice device) {
     devices.pop_back();
     throw;
   }
+}
+
+void Program::Builder::check_is_there(const NodePtr& node) const {
+  if (!node->of_call) return;
+  throw Error(Code::kInvalid,
+              "the result of a call comes after all that is no call; compute with it in that call, "
+              "or in another one");
 }
 
 std::uint32_t Program::Builder::site_number(const Here& here) {
@@ -143,6 +155,10 @@ Arrays Program::Builder::control(Program& program, Op op, const Arrays& operands
   std::erase_if(captures.outer,
                 [&used](const NodePtr& node) { return !used.contains(node.get()); });
   for (const NodePtr& outer : captures.outer) record.operands.push_back(outer);
+  const bool calls = is_call(op);
+  for (const NodePtr& operand : record.operands) {
+    if (!calls) check_is_there(operand);
+  }
   for (std::size_t i = 0; i < scopes.size(); ++i) {
     record.saves = record.saves || scopes[i]->saves();
     op.regions.push_back(scopes[i]->close(ends[i]));
@@ -151,7 +167,7 @@ Arrays Program::Builder::control(Program& program, Op op, const Arrays& operands
   Arrays out;
   const Arrays& shapes = results.back();
   for (std::size_t i = 0; i < carried; ++i) {
-    auto node = std::make_shared<ValueNode>(ValueNode{current->mark(), shapes[i].type(), 0});
+    auto node = std::make_shared<ValueNode>(ValueNode{current->mark(), shapes[i].type(), 0, calls});
     record.results.push_back(node);
     out.emplace_back(&program, std::move(node));
   }

@@ -19,6 +19,7 @@ struct ValueNode {
   ScopeMark scope;
   Type type;
   ValueId id = 0;
+  bool of_call = false;  // comes after all that is no call
 };
 using NodePtr = std::shared_ptr<ValueNode>;
 
@@ -85,6 +86,8 @@ struct Program::Builder {
   Arrays control(Program& program, Op op, const Arrays& operands, Captures& captures,
                  std::vector<std::unique_ptr<Scope>>& scopes, const std::vector<Arrays>& results,
                  std::size_t carried, const Here& here);
+  // Errors: kInvalid for the result of a call, outside of another one.
+  void check_is_there(const NodePtr& node) const;
   // Runs `body` with a new scope as the current one.
   Arrays record_region(Program& program, Scope& scope, const std::function<Arrays()>& body);
 };

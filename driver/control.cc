@@ -66,6 +66,21 @@ Arrays cond(const Array& predicate, const std::function<Arrays()>& then,
   });
 }
 
+Arrays Program::call(std::string_view party, const std::function<Arrays()>& body, Here here) {
+  return at_control("call", here, [&] {
+    check_name(party, "party");
+    expect(builder_->current == &builder_->root,
+           "a call stands outside of branches, loops and other calls");
+    Captures captures;
+    std::vector<std::unique_ptr<Scope>> scopes;
+    scopes.push_back(std::make_unique<Scope>(builder_->current, &captures));
+    const std::vector<Arrays> results = {builder_->record_region(*this, *scopes[0], body)};
+    Op op{.name = "call", .device = std::string(party)};
+    return builder_->control(*this, std::move(op), {}, captures, scopes, results, results[0].size(),
+                             here);
+  });
+}
+
 Arrays for_loop(std::int64_t count, const Arrays& state,
                 const std::function<Arrays(const Arrays&, const Index&)>& body, Here here) {
   return at_control("for", here, [&] {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "driver/files.h"
+#include "protocol/calls.h"
 #include "protocol/value_bytes.h"
 
 namespace curia {
@@ -121,14 +122,15 @@ void Planner::run(const Prepared& program, const std::vector<std::string>& input
     step.origins.push_back(origin_of(external, inputs));
   }
   const auto number = static_cast<std::uint32_t>(plan_.steps.size());
-  plan_.steps.push_back(std::move(step));
   for (std::uint32_t i = 0; i < outputs.size(); ++i) {
     Origin origin;
     origin.kind = Origin::Kind::kOutput;
     origin.step = number;
     origin.number = i;
-    origins_[outputs[i]] = origin;
+    const auto alias = aliased_input(program.graph, program.verified, program.graph.outputs[i]);
+    origins_[outputs[i]] = alias ? step.origins[*alias] : origin;
   }
+  plan_.steps.push_back(std::move(step));
   note_saves(program, number);
 }
 

@@ -54,12 +54,13 @@ Arrays Program::op(std::string_view name, std::string_view device, const Arrays&
                                         std::string(device) + "\")");
       }
       record.operands.push_back(builder_->current->resolve(operand.node()));
+      builder_->check_is_there(record.operands.back());
       types.push_back(operand.type());
     }
     Arrays results;
     for (Type& type : result_types(*spec, {record.op, types, {}, builder_->devices})) {
       auto node =
-          std::make_shared<ValueNode>(ValueNode{builder_->current->mark(), std::move(type), 0});
+          std::make_shared<ValueNode>(ValueNode{builder_->current->mark(), std::move(type)});
       record.results.push_back(node);
       results.emplace_back(this, std::move(node));
     }

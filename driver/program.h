@@ -279,6 +279,12 @@ class Program {
   Array load(const Uri& uri, const Type& type, Ranges ranges, Here here = Here::current());
   void save(const Array& value, const Uri& uri, Here here = Here::current());
 
+  // A part that runs when all else has, calls one after the other; `party` takes part. What the
+  // program gives without it can be fetched before it begins, and stays when it fails. Values of
+  // the surrounding code may be used inside. The results may be outputs, and used in other calls.
+  Arrays call(std::string_view party, const std::function<Arrays()>& body,
+              Here here = Here::current());
+
   // From here on (or no longer): ops on secrets whose ranges allow an overflow are warned of
   // (Prepared::verified.range_notes) instead of refused. Their results may be wrong.
   void accept_overflow(bool accept = true);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 
+#include "protocol/calls.h"
 #include "protocol/op_table.h"
 
 namespace curia {
@@ -70,6 +71,7 @@ class Analysis {
               const LabelPtr& governs, bool final) {
     if (op.name == "cond") return cond(op, typed, values, governs, final);
     if (op.name == "while" || op.name == "for") return loop(op, typed, values, governs, final);
+    if (is_call(op)) return call(op, typed, values, governs, final);
     LabelPtr label = governs;
     if (const auto source = sources_.find(typed.number); source != sources_.end()) {
       label = join(label, source->second);
@@ -118,6 +120,17 @@ class Analysis {
       }
     }
     return merged;
+  }
+
+  Labels call(const Op& op, const TypedOp& typed, const Labels& values, const LabelPtr& governs,
+              bool final) {
+    Labels params;
+    for (const ValueId operand : op.operands) params.push_back(values[operand]);
+    const Region& body = op.regions[0];
+    const Labels inner = region(body.ops, typed.regions[0], std::move(params), governs, final);
+    Labels results;
+    for (const ValueId result : body.results) results.push_back(inner[result]);
+    return results;
   }
 
   Labels loop(const Op& op, const TypedOp& typed, const Labels& values, const LabelPtr& governs,
@@ -249,7 +262,10 @@ Flow analyze_flow(const Graph& graph, const Verified& verified, const Digest& pr
   Analysis analysis(graph, verified, driver, std::move(sources), charge_of, flow);
   const Labels values =
       analysis.region(graph.ops, verified.body, inputs, std::make_shared<Label>(), true);
-  for (const GraphOutput& output : graph.outputs) flow.outputs.push_back(values[output.value]);
+  for (const GraphOutput& output : graph.outputs) {
+    const auto input = aliased_input(graph, verified, output);
+    flow.outputs.push_back(input ? labels[*input] : values[output.value]);
+  }
   return flow;
 }
 

@@ -50,10 +50,11 @@ struct ReleasePoint {
 };
 
 struct Flow {
-  std::vector<LabelPtr> outputs;  // one for each output of the graph
+  std::vector<LabelPtr> outputs;  // one for each output of the graph; of an alias, the input's
   std::vector<LabelPtr> saves;    // one for each save op, by ascending op number
   std::vector<ReleasePoint> releases;
-  // Of what each op makes or moves, by number; null for cond and loops, whose ops have their own.
+  // Of what each op makes or moves, by number; null for cond, loops and calls, whose ops have their
+  // own.
   std::vector<LabelPtr> ops;
 };
 

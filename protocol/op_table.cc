@@ -197,7 +197,7 @@ const OpSpec* find_op(std::string_view name) {
 std::int64_t result_count(const Op& op) {
   if (op.name == "save") return 0;
   if (op.name == "to_tensor") return find_attr(op, "pad_to") == nullptr ? 1 : 2;
-  if (op.name == "cond" && !op.regions.empty()) {
+  if ((op.name == "cond" || op.name == "call") && !op.regions.empty()) {
     return static_cast<std::int64_t>(op.regions[0].results.size());
   }
   if (op.name == "while" || op.name == "for") {
@@ -214,7 +214,7 @@ std::span<const std::string_view> region_names(std::string_view op) {
   static constexpr auto kWhile = std::to_array<std::string_view>({"test", "body"});
   if (op == "cond") return kCond;
   if (op == "while") return kWhile;
-  if (op == "for") return std::span(kWhile).last(1);
+  if (op == "for" || op == "call") return std::span(kWhile).last(1);
   return {};
 }
 

@@ -113,7 +113,7 @@ const OpSpec* find_op(std::string_view name);
 // How many results an op has, from its name, attributes and regions alone; 1 for an unknown op.
 std::int64_t result_count(const Op& op);
 // What the regions of a control op are called in JSON and text: {"then", "else"}, {"test", "body"},
-// {"body"}; empty for every other op.
+// {"body"} of a `for` or call; empty for every other op.
 std::span<const std::string_view> region_names(std::string_view op);
 // The op may stand only inside the body of a `for`, at any depth.
 bool needs_for_body(std::string_view op);

@@ -58,6 +58,13 @@ std::vector<Type> cond(const OpContext& op) {
   return then;
 }
 
+std::vector<Type> call(const OpContext& op) {
+  if (find_device(op.devices, op.op.device) != nullptr) {
+    refuse("expected a party to call, found secure device " + op.op.device);
+  }
+  return op.region_results[0];
+}
+
 std::vector<Type> while_loop(const OpContext& op) {
   int_attr_between(op, "limit", 1, INT64_MAX);
   const auto& test = op.region_results[0];
@@ -77,6 +84,14 @@ std::vector<Type> for_loop(const OpContext& op) {
 
 std::vector<OpSpec> control_ops() {
   return {
+      {.name = "call",
+       .min_operands = 0,
+       .max_operands = -1,
+       .regions = 1,
+       .required_attrs = {},
+       .optional_attrs = {},
+       .rule = call,
+       .same_device = false},
       {.name = "cond",
        .min_operands = 1,
        .max_operands = -1,

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "protocol/calls.h"
 #include "protocol/ops.h"
 #include "protocol/range_rules.h"
 
@@ -129,6 +130,7 @@ class Analysis {
     if (op.name == "cond") return cond(op, typed, values, index);
     if (op.name == "for") return for_loop(op, typed, values);
     if (op.name == "while") return while_loop(op, typed, values, index);
+    if (is_call(op)) return region_of(op, typed, 0, operands(op, values), index);
     bool secret = op.name == "share";
     for (const ValueId id : op.operands) {
       secret = secret || around.types[id].is_secret();

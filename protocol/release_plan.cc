@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "protocol/calls.h"
 #include "protocol/error.h"
 #include "protocol/graph_bytes.h"
 #include "protocol/list_text.h"
@@ -188,6 +189,14 @@ class Check {
     for (const ReleasePoint& point : checked_.steps.back().flow.releases) note_move(number, point);
   }
 
+  static void check_is_made(const Graph& graph, const CheckedStep& step, std::uint32_t number) {
+    const GraphOutput& output = graph.outputs[number];
+    if (const auto input = aliased_input(graph, step.verified, output)) {
+      throw Error(Code::kInvalid, "output \"" + output.name + "\" is another name of input \"" +
+                                      graph.inputs[*input].name + "\"; name where that comes from");
+    }
+  }
+
   void add_external(std::uint32_t number, const External& external, const Origin& origin,
                     std::vector<LabelPtr>& labels, std::vector<Lineage>& lineages) const {
     const bool dataset = external.kind == External::Kind::kDataset;
@@ -216,6 +225,7 @@ class Check {
                                         std::to_string(origin.number) + " of a step that has " +
                                         std::to_string(graph.outputs.size()));
       }
+      check_is_made(graph, from, origin.number);
       labels.push_back(from.flow.outputs[origin.number]);
       lineages.push_back(made_[origin.step].output(origin.number));
       return;
@@ -270,6 +280,7 @@ class Check {
     }
     const Graph& graph = plan_.steps[fetch.step].graph;
     const CheckedStep& step = checked_.steps[fetch.step];
+    check_is_made(graph, step, fetch.output);
     const Type& type = step.verified.output_type(graph, fetch.output);
     PlannedRelease release;
     release.lineage = made_[fetch.step].output(fetch.output);

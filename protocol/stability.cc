@@ -28,6 +28,7 @@ struct Reason {
   std::string_view text;
 };
 constexpr auto kReasons = std::to_array<Reason>({
+    {"call", "gives what a call made; release before it"},
     {"concat", "puts rows together, and a row may then count twice; release each part for itself"},
     {"cond", "gives what hangs on which way it went; use select"},
     {"for", "gives what a loop made; write its rounds out, or release before it"},
@@ -93,9 +94,10 @@ class Analysis {
   void refuse_inside(const std::vector<Op>& ops) const {
     for (const Op& op : ops) {
       if (find_op(op.name)->dp) {
-        throw Error(Code::kInvalid,
-                    "expected outside of branches and loops, whose predicate and rounds would say "
-                    "more than the release; compute in them with what was released")
+        throw Error(
+            Code::kInvalid,
+            "expected outside of branches, whose predicate would say more than the release, "
+            "of loops, and of calls; compute in them with what was released")
             .at_op(op.name, graph_.site_of(op));
       }
       for (const Region& region : op.regions) refuse_inside(region.ops);

@@ -4,6 +4,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "protocol/calls.h"
 #include "protocol/memory.h"
 #include "protocol/op_table.h"
 #include "protocol/ops.h"
@@ -56,6 +57,7 @@ class Verifier {
     if (out_.ops > kMaxOps) {
       refuse("expected at most " + number(kMaxOps) + " ops, found " + number(out_.ops));
     }
+    check_calls(graph_);
     if (!graph_.name.empty()) check_name(graph_.name, "graph");
     check_devices(graph_.devices);
     Cost cost;
@@ -339,8 +341,9 @@ class Verifier {
       Cost region_cost;
       Lives lives = lives_of(region.ops, region.results);
       // A loop's state is one of the values around it in the first round only.
+      const bool loop = op.name == "while" || op.name == "for";
       const std::size_t carried =
-          op.name == "cond" ? 0 : std::min(op.regions.back().results.size(), region.params.size());
+          loop ? std::min(op.regions.back().results.size(), region.params.size()) : 0;
       for (std::size_t p = 0; p < carried; ++p) {
         hold(region_cost, region.params[p]);
         // The body still needs the state that the test looks at.

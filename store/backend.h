@@ -181,10 +181,13 @@ class Reservation {
   ~Reservation() { release(); }
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
-  void release() {
-    if (bytes_ > 0) backend_.unreserve(Account::open(), bytes_);
-    bytes_ = 0;
+  // Gives part of it back, all where that is less.
+  void reduce(std::int64_t bytes) {
+    bytes = bytes < bytes_ ? bytes : bytes_;
+    if (bytes > 0) backend_.unreserve(Account::open(), bytes);
+    bytes_ -= bytes;
   }
+  void release() { reduce(bytes_); }
 
  private:
   Backend& backend_;

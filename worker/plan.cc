@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "protocol/calls.h"
 #include "protocol/graph_bytes.h"
 #include "worker/release_rules.h"
 #include "worker/task_memory.h"
@@ -28,8 +29,8 @@ void note_last_uses(const std::vector<Op>& ops, const std::vector<ValueId>& resu
 
 // Control ops take none themselves; what comes from outside is there already.
 bool takes_memory(const Op& op) {
-  static const std::set<std::string_view> none{"cond", "while", "for",       "dataset",
-                                               "load", "save",  "loop_index"};
+  static const std::set<std::string_view> none{"call",    "cond", "while", "for",
+                                               "dataset", "load", "save",  "loop_index"};
   return !none.contains(op.name);
 }
 
@@ -147,8 +148,12 @@ std::unique_ptr<Plan> make_plan(const std::string& party, const std::string& dri
   for (std::uint32_t i = 0; i < plan->graph.outputs.size(); ++i) {
     const auto places =
         holders(plan->graph.devices, plan->verified.output_type(plan->graph, i).device);
-    if (std::ranges::find(places, party) != places.end()) plan->outputs.push_back(i);
+    if (std::ranges::find(places, party) == places.end()) continue;
+    const GraphOutput& output = plan->graph.outputs[i];
+    plan->outputs.push_back({i, part_of(plan->graph, plan->verified, output.value),
+                             aliased_input(plan->graph, plan->verified, output)});
   }
+  plan->parts = part_count(plan->graph);
   for (const std::string& name : plan->verified.parties) {
     if (name == party) plan->takes_part = true;
     if (name != party) plan->others.push_back(name);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,16 @@ struct Plan {
   Verified verified;
   Digest digest;
   std::vector<External> outside;
-  std::vector<std::uint32_t> outputs;  // numbers of the outputs that this party stores
-  std::vector<std::string> others;     // the other parties that take part, sorted
-  std::int64_t result_bytes = 0;       // the most that this party's results take, where it is known
+  // An output that this party stores.
+  struct Output {
+    std::uint32_t number = 0;            // in the graph
+    std::size_t part = 0;                // that gives it (calls.h)
+    std::optional<std::uint32_t> input;  // whose object it is another name of
+  };
+  std::vector<Output> outputs;
+  std::size_t parts = 1;            // this and its calls
+  std::vector<std::string> others;  // the other parties that take part, sorted
+  std::int64_t result_bytes = 0;    // the most that this party's results take, where it is known
   std::vector<std::uint32_t> unknown_sizes;  // ops here that take memory which no type tells
   bool takes_part = false;
   // Needs nobody else, no loops, and little memory: may run where it would hold up others.

@@ -130,7 +130,12 @@ class WorkerSession {
   // What a run ended with, as this worker says it.
   Error of_run(const Error& error) const;
   void store_failure(const Plan& plan, const RunRequest& request, const Error& error);
+  void store_outputs(const RunRequest& request, const std::vector<Object>& inputs,
+                     std::vector<TaskOutput> outputs, RunReply& reply);
   void store(const std::string& uri, ValuePtr value, std::shared_ptr<const ObjectMeta> meta);
+  // Another name of an object. Where that is not in memory, or gone by now, a value of its own.
+  void store_alias(const std::string& uri, const std::string& target, const Object& object);
+  void wake_waiters(const Uri& uri);
   void reply(const Header& header, std::uint16_t flags, std::string_view metadata);
   void flush();
   void pass_fence(const Job& fence);

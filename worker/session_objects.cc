@@ -27,11 +27,34 @@ void WorkerSession::store(const std::string& uri_text, ValuePtr value,
   const Uri uri = Uri::parse(uri_text);
   check_is_mem(uri);
   put_result(*parts_.store, uri, std::move(value), std::move(meta), 0);
+  wake_waiters(uri);
+}
+
+void WorkerSession::store_alias(const std::string& uri_text, const std::string& target,
+                                const Object& object) {
+  const Uri uri = Uri::parse(uri_text), of = Uri::parse(target);
+  check_is_mem(uri);
+  if (of.scheme() == "mem") {
+    try {
+      parts_.store->backend("mem").alias(
+          std::string(uri.rest()), {driver_, id_},
+          {std::string(of.rest()), object.meta, 0, object.version, object.number});
+      return wake_waiters(uri);
+    } catch (const Error& error) {
+      if (error.code() != Code::kNotFound) throw;
+    }
+  }
+  auto meta = std::make_shared<ObjectMeta>(*object.meta);
+  meta->session = id_;
+  store(uri_text, object.value, std::move(meta));
+}
+
+void WorkerSession::wake_waiters(const Uri& uri) {
   if (!has_waiters_) return;
   Waiters woken;
   {
     const std::lock_guard lock(mutex_);
-    if (auto node = waiters_.extract(uri_text); !node.empty()) woken = std::move(node.mapped());
+    if (auto node = waiters_.extract(uri.str()); !node.empty()) woken = std::move(node.mapped());
     has_waiters_ = !waiters_.empty();
   }
   if (woken.empty()) return;

@@ -65,8 +65,8 @@ void WorkerSession::check_room(const PrepareRequest& request) const {
 
 void WorkerSession::check_outputs(const Plan& plan, const RunRequest& request) const {
   std::set<std::string_view> names;
-  for (const std::uint32_t i : plan.outputs) {
-    const std::string& name = request.outputs[i];
+  for (const Plan::Output& output : plan.outputs) {
+    const std::string& name = request.outputs[output.number];
     check_is_mem(Uri::parse(name));
     if (!names.insert(name).second) {
       throw Error(Code::kInvalid, "two outputs of a run have the URI " + name);
@@ -143,10 +143,9 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
     if (cancelled_) throw Error(Code::kCancelled, "the run was cancelled before it began");
     RunReply reply;
     Task task(parts_, plan, std::move(info), lanes);
-    for (TaskOutput& output : task.run(inputs)) {
-      reply.outputs.push_back({output.output, output.meta->lineage.id});
-      store(request.outputs[output.output], std::move(output.value), std::move(output.meta));
-    }
+    store_outputs(request, inputs, task.run(inputs), reply);
+    // What is there may be fetched by now.
+    while (task.calls()) store_outputs(request, inputs, task.call(), reply);
     for (const auto& [peer, lane] : lanes) lane->finish(request.task);
     running_task_ = 0;
     ++parts_.counters.runs;
@@ -163,6 +162,19 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
         Error(Code::kFailed, "out of memory or another fault of the worker").at_party(parts_.party);
     fail_run(plan, request, error);
     throw error;
+  }
+}
+
+void WorkerSession::store_outputs(const RunRequest& request, const std::vector<Object>& inputs,
+                                  std::vector<TaskOutput> outputs, RunReply& reply) {
+  for (TaskOutput& output : outputs) {
+    reply.outputs.push_back({output.output, output.meta->lineage.id});
+    const std::string& name = request.outputs[output.output];
+    if (output.input) {
+      store_alias(name, request.inputs[*output.input], inputs[*output.input]);
+    } else {
+      store(name, std::move(output.value), std::move(output.meta));
+    }
   }
 }
 
@@ -214,7 +226,7 @@ void WorkerSession::fail_run(const Plan& plan, const RunRequest& request, const 
 }
 
 void WorkerSession::store_failure(const Plan& plan, const RunRequest& request, const Error& error) {
-  for (const std::uint32_t i : plan.outputs) {
+  for (const auto& [i, part, input] : plan.outputs) {
     auto meta = std::make_shared<ObjectMeta>();
     meta->type = plan.verified.output_type(plan.graph, i);
     meta->label = std::make_shared<const Label>();

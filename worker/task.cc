@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <future>
 
+#include "protocol/memory.h"
 #include "protocol/op_table.h"
 #include "store/mapping.h"
 #include "worker/consent.h"
@@ -25,7 +26,7 @@ Task::Task(Parts& parts, Plan& plan, TaskInfo info,
 
 std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
   try {
-    Reservation memory(parts_.store->backend("mem"), plan_.result_bytes);
+    memory_of_run_.emplace(parts_.store->backend("mem"), plan_.result_bytes);
     load_outside(inputs);
     if (!plan_.others.empty()) {
       preflight();
@@ -38,16 +39,36 @@ std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
     ask_consents(flow);
     open_memory();
     save_labels_ = flow.saves;
-    Values values(values_.begin(),
-                  values_.begin() + static_cast<std::ptrdiff_t>(plan_.graph.inputs.size()));
-    values_.clear();
-    values = region(plan_.graph.ops, plan_.verified.body, std::move(values));
-    memory.release();
-    for (const auto& [op, own] : memory_) own->release();
-    return collect(flow, values);
+    return part();
   } catch (const Error& error) {
     throw error.at_party(parts_.party);
   }
+}
+
+std::vector<TaskOutput> Task::call() {
+  try {
+    return part();
+  } catch (const Error& error) {
+    throw error.at_party(parts_.party);
+  }
+}
+
+std::vector<TaskOutput> Task::part() {
+  const std::size_t now = next_part_++;
+  step_through(plan_.graph.ops, plan_.verified.body, ops_of_part(plan_.graph, now), values_);
+  std::vector<TaskOutput> outputs = collect(now);
+  if (calls()) {
+    // What is stored counts there, and no more in what the run was promised.
+    std::int64_t stored = 0;
+    for (const TaskOutput& output : outputs) {
+      if (!output.input) stored += held_bytes(output.meta->type);
+    }
+    memory_of_run_->reduce(stored);
+  } else {
+    memory_of_run_->release();
+    for (const auto& [op, own] : memory_) own->release();
+  }
+  return outputs;
 }
 
 void Task::load_outside(const std::vector<Object>& inputs) {
@@ -94,10 +115,11 @@ void Task::load_outside(const std::vector<Object>& inputs) {
         take_ranges(external, object, value);
         label = object.meta->label;
         lineage = object.meta->lineage;
+        if (external.kind == External::Kind::kInput) inputs_[external.number] = object.meta;
       }
       if (external.kind != External::Kind::kInput) sources_[external.number] = value;
     }
-    values_.push_back(std::move(value));
+    if (external.kind == External::Kind::kInput) values_.push_back(std::move(value));
     if (label != nullptr) label = parts_.rules->incoming(external, std::move(label));
     labels_.push_back(std::move(label));
     lineages_.push_back(lineage);
@@ -145,9 +167,15 @@ void Task::ask_consents(const Flow& flow) {
 }
 
 Task::Values Task::region(const std::vector<Op>& ops, const TypedRegion& typed, Values values) {
+  step_through(ops, typed, {0, ops.size()}, values);
+  return values;
+}
+
+void Task::step_through(const std::vector<Op>& ops, const TypedRegion& typed, PartOps which,
+                        Values& values) {
   const std::vector<std::uint32_t>& last_use = plan_.last_use(typed);
   values.reserve(typed.types.size());
-  for (std::uint32_t i = 0; i < ops.size(); ++i) {
+  for (auto i = static_cast<std::uint32_t>(which.first); i < which.last; ++i) {
     const Op& op = ops[i];
     const std::size_t end = i + 1 < ops.size() ? typed.ops[i + 1].first_result : typed.types.size();
     try {
@@ -167,7 +195,6 @@ Task::Values Task::region(const std::vector<Op>& ops, const TypedRegion& typed, 
       if (last_use[operand] == i) values[operand].reset();
     }
   }
-  return values;
 }
 
 void Task::check_mapped(const Op& op, const Values& values) {
@@ -187,6 +214,7 @@ Task::Values Task::step(const Op& op, const TypedRegion& around, const TypedOp& 
   }
   if (op.name == "cond") return cond(op, typed, values);
   if (op.name == "while" || op.name == "for") return loop(op, typed, values);
+  if (is_call(op)) return in_call(op, typed, values);
   if (op.name == "dataset" || op.name == "load") return {sources_.at(typed.number)};
   if (op.name == "loop_index") {
     return {std::make_shared<const Value>(Tensor::scalar(indices_.back()))};
@@ -282,6 +310,15 @@ Task::Values Task::cond(const Op& op, const TypedOp& typed, const Values& values
   return results;
 }
 
+Task::Values Task::in_call(const Op& op, const TypedOp& typed, const Values& values) {
+  Values params;
+  for (const ValueId operand : op.operands) params.push_back(values[operand]);
+  const Values inner = region(op.regions[0].ops, typed.regions[0], std::move(params));
+  Values results;
+  for (const ValueId result : op.regions[0].results) results.push_back(inner[result]);
+  return results;
+}
+
 Task::Values Task::loop(const Op& op, const TypedOp& typed, const Values& values) {
   const bool has_condition = op.name == "while";
   const std::int64_t rounds =
@@ -324,14 +361,19 @@ void Task::save(const Op& op, std::uint32_t number, const Type& type, const Valu
              Expected::exactly(known));
 }
 
-std::vector<TaskOutput> Task::collect(const Flow& flow, const Values& values) {
+std::vector<TaskOutput> Task::collect(std::size_t part) const {
   std::vector<TaskOutput> outputs;
-  for (const std::uint32_t i : plan_.outputs) {
+  for (const Plan::Output& stored : plan_.outputs) {
+    if (stored.part != part) continue;
+    const std::uint32_t i = stored.number;
     const GraphOutput& output = plan_.graph.outputs[i];
+    const ValuePtr& value = values_[output.value];
     outputs.push_back(
-        {i, values[output.value],
-         meta(*values[output.value], plan_.verified.body.types[output.value], flow.outputs[i],
-              made_->output(i), output.name, plan_.verified.output_range(i))});
+        {i, value,
+         stored.input ? inputs_.at(*stored.input)
+                      : meta(*value, plan_.verified.body.types[output.value], flow_->outputs[i],
+                             made_->output(i), output.name, plan_.verified.output_range(i)),
+         stored.input});
   }
   return outputs;
 }

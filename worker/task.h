@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/calls.h"
 #include "protocol/link/link.h"
 #include "worker/member.h"
 #include "worker/parts.h"
@@ -39,6 +40,7 @@ struct TaskOutput {
   std::uint32_t output = 0;  // number in the graph
   ValuePtr value;
   std::shared_ptr<const ObjectMeta> meta;
+  std::optional<std::uint32_t> input;  // whose object it is another name of
 };
 
 class Task {
@@ -46,11 +48,14 @@ class Task {
   Task(Parts& parts, Plan& plan, TaskInfo info,
        std::map<std::string, std::shared_ptr<Lane>>& lanes);
 
-  // inputs: one for each input of the graph, empty where it belongs to another party. Returns what
-  // this party stores. Errors: whatever went wrong first, here or at another party; the caller
-  // tells the others (Lane::abort).
+  // Runs all but the calls. inputs: one for each input of the graph, empty where it belongs to
+  // another party. Returns what this party stores. Errors: whatever went wrong first, here or at
+  // another party; the caller tells the others (Lane::abort).
   std::vector<TaskOutput> run(const std::vector<Object>& inputs);
-  // After run(): what the ops on secure devices took, by number.
+  // Whether there is another call, which call() runs as run() does the rest.
+  bool calls() const { return next_part_ < plan_.parts; }
+  std::vector<TaskOutput> call();
+  // At the end: what the ops on secure devices took, by number.
   std::vector<MpcUse> mpc_uses() const;
 
  private:
@@ -69,7 +74,11 @@ class Task {
   void join_devices(const std::map<std::string, struct Preflight>& all,
                     const std::map<std::string, Digest>& pair_secrets);
   void ask_consents(const Flow& flow);
+  std::vector<TaskOutput> part();
   Values region(const std::vector<Op>& ops, const TypedRegion& typed, Values values);
+  // Some of its ops; their results join `values`.
+  void step_through(const std::vector<Op>& ops, const TypedRegion& typed, PartOps which,
+                    Values& values);
   Values step(const Op& op, const TypedRegion& around, const TypedOp& typed, const Values& values);
   // On secure devices: task_secure.cc.
   ValuePtr in_place_of_failure(const Op& op, const Type& type, const TypedOp& typed);
@@ -87,6 +96,7 @@ class Task {
   ValuePtr no_room(const std::string& from, const Op& op) const;
   Values transfer(const Op& op, const Type& from, const TypedOp& typed, const Values& values);
   Values cond(const Op& op, const TypedOp& typed, const Values& values);
+  Values in_call(const Op& op, const TypedOp& typed, const Values& values);
   Values loop(const Op& op, const TypedOp& typed, const Values& values);
   bool share_predicate(const Op& op, const TypedOp& typed, const ValuePtr& predicate);
   void save(const Op& op, std::uint32_t number, const Type& type, const ValuePtr& value);
@@ -98,7 +108,7 @@ class Task {
                       const Values& values, std::uint32_t source);
   void open_memory();
   TaskMemory& memory_of(const TypedOp& typed);
-  std::vector<TaskOutput> collect(const Flow& flow, const Values& values);
+  std::vector<TaskOutput> collect(std::size_t part) const;
 
   Lane& lane(const std::string& peer);
   // `counted`: bytes for `stats`, which must not depend on the data; kAll: head and body. Of a
@@ -122,12 +132,17 @@ class Task {
   std::map<std::string, std::shared_ptr<Lane>>& lanes_;
   std::function<bool()> cancelled_;
 
-  // One for each of plan_.outside; values are null where another party holds them.
+  std::size_t next_part_ = 0;
+  std::optional<Reservation> memory_of_run_;
+  // Of the inputs, in the end of the whole graph; null where another party holds them, and after
+  // their last use.
   Values values_;
+  // One for each of plan_.outside.
   std::vector<LabelPtr> labels_;
   std::vector<Lineage> lineages_;
   std::vector<Digest> instances_;
   std::map<std::uint32_t, ValuePtr> sources_;  // datasets and loads here, by op number
+  std::map<std::uint32_t, std::shared_ptr<const ObjectMeta>> inputs_;  // what is known of them
   Digest instance_;
   std::optional<RunLineage> made_;                                // set when all inputs are known
   std::map<std::string, std::unique_ptr<DeviceMember>> members_;  // by device

@@ -120,6 +120,31 @@ TEST_CASE("Approval: a driver program of several runs does what was approved, so
   CHECK(says(refusal(simulation, script), "2 time(s)"));
 }
 
+TEST_CASE("Approval: of what is fetched by another name, and of what is called, is of the value") {
+  Simulation simulation(parties(), {"dora"});
+  const auto script = [](Session& session) {
+    Program first("called");
+    const Array amount = first.dataset(kPay).column("amount");
+    first.output("total", first.call("alice", [&] { return Arrays{sum(amount).to("bob")}; })[0]);
+    const Ref total = session.run(first)["total"];
+    Program second("named");
+    second.output("name", second.input(total));
+    return session.fetch(session.run(second)["name"]).tensor().as<double>()[0];
+  };
+  const ReleasePlan plan = planned(simulation, script);
+  // The fetch by the other name is one of the value itself.
+  REQUIRE(plan.fetches.size() == 1);
+  CHECK(plan.fetches[0].step == 0);
+  CHECK(approved(plan).releases.size() == 2);
+  simulation.approve("alice", approved(plan));
+  Session session = session_of(simulation);
+  CHECK(script(session) == 6);
+  CHECK(error_of([&] {
+          Session again = session_of(simulation);
+          script(again);
+        }).code() == Code::kDenied);
+}
+
 TEST_CASE("Approval: another dataset, program, factor or salt is another value") {
   Simulation simulation(parties(), {"dora"});
   const Script script;

@@ -15,8 +15,8 @@ namespace {
 // Ops that the runtime performs, so that they have no kernel.
 // The last seven are ops of secure devices only.
 const std::set<std::string_view> kRuntime = {
-    "cond", "dataset", "for",        "load",  "loop_index", "save", "transfer", "while",
-    "relu", "reveal",  "reciprocal", "share", "shuffle",    "sort", "variance"};
+    "call",  "cond", "dataset", "for",        "load",  "loop_index", "save", "transfer",
+    "while", "relu", "reveal",  "reciprocal", "share", "shuffle",    "sort", "variance"};
 
 Tensor tensor_of(Random& random, DType dtype, const Shape& shape) {
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(byte_count(TensorType{dtype, shape})));

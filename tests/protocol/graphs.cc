@@ -93,6 +93,22 @@ void grow_release(Random& random, const OpSpec& spec, std::vector<Op>& ops,
   ops.insert(ops.end(), trial.ops.begin(), trial.ops.end());
 }
 
+// In a graph of its own, with every value so far as an input. Adds the types of its results.
+bool accepted(const Op& op, std::vector<Type>& values) {
+  Graph trial;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    trial.inputs.push_back({"x" + std::to_string(i), values[i]});
+  }
+  trial.ops.push_back(op);
+  trial.devices = {kDevice};
+  try {
+    values = verify(trial).body.types;
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 // Adds ops until `count` of them are accepted or enough were refused. `values` are the types so
 // far.
 void grow(Random& random, std::vector<Op>& ops, std::vector<Type>& values, std::int64_t count,
@@ -101,6 +117,7 @@ void grow(Random& random, std::vector<Op>& ops, std::vector<Type>& values, std::
   for (std::int64_t tries = 0; tries < 40 * count && std::ssize(ops) < count; ++tries) {
     const OpSpec& spec = pick(random, table);
     if (spec.regions > 0 && depth >= 2) continue;
+    if (spec.name == "call") continue;  // they come last
     if (spec.dp) {
       if (depth == 0) grow_release(random, spec, ops, values);
       continue;
@@ -124,22 +141,29 @@ void grow(Random& random, std::vector<Op>& ops, std::vector<Type>& values, std::
       op.regions.push_back(std::move(region));
     }
     if (op.name == "loop_index" && depth == 0) continue;
-    // Tried in a graph of its own, with every value so far as an input.
-    Graph trial;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      trial.inputs.push_back({"x" + std::to_string(i), values[i]});
-    }
-    trial.ops.push_back(op);
-    trial.devices = {kDevice};
-    if (op.name != "loop_index") {
-      try {
-        values = verify(trial).body.types;
-      } catch (const Error&) {
-        continue;
-      }
-    } else {
+    if (op.name == "loop_index") {
       values.push_back({TensorType{DType::kI64, {}}, op.device});
+    } else if (!accepted(op, values)) {
+      continue;
     }
+    ops.push_back(std::move(op));
+  }
+}
+
+void grow_calls(Random& random, std::vector<Op>& ops, std::vector<Type>& values) {
+  for (std::int64_t n = pick(random, 0, 2); n > 0; --n) {
+    Op op{"call", random() % 2 == 0 ? "alice" : "bob", {}, {}, {Region{}}, 0};
+    Region& body = op.regions[0];
+    for (std::int64_t k = pick(random, 1, 4); k > 0; --k) {
+      op.operands.push_back(static_cast<ValueId>(random() % values.size()));
+      body.params.push_back(values[op.operands.back()]);
+    }
+    std::vector<Type> inner = body.params;
+    grow(random, body.ops, inner, pick(random, 0, 4), 1);
+    for (std::int64_t k = pick(random, 0, 3); k > 0; --k) {
+      body.results.push_back(static_cast<ValueId>(random() % inner.size()));
+    }
+    if (!accepted(op, values)) continue;
     ops.push_back(std::move(op));
   }
 }
@@ -242,6 +266,7 @@ Graph random_graph(Random& random) {
   for (const GraphInput& input : inputs) values.push_back(input.type);
   std::vector<Op> ops;
   grow(random, ops, values, pick(random, 1, 20), 0);
+  grow_calls(random, ops, values);
   std::vector<GraphOutput> outputs;
   for (std::int64_t n = pick(random, 0, 3); n > 0; --n) {
     outputs.push_back({"out" + std::to_string(n), static_cast<ValueId>(random() % values.size())});

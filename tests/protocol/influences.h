@@ -61,7 +61,9 @@ class Influences {
       for (const int result : results) edge(governs, result);
       std::vector<int> operands;
       for (const ValueId id : op.operands) operands.push_back(values[id]);
-      if (op.regions.empty()) {
+      if (op.name == "call") {
+        in_call(op, typed.ops[i], operands, results, governs);
+      } else if (op.regions.empty()) {
         plain(op, typed.ops[i], operands, results, governs);
       } else {
         control(op, typed.ops[i], operands, results, governs);
@@ -90,6 +92,13 @@ class Influences {
     const int shown = shown_[typed.number] = fresh();
     edge(operands[0], shown);
     edge(governs, shown);
+  }
+
+  void in_call(const Op& op, const TypedOp& typed, const std::vector<int>& operands,
+               const std::vector<int>& results, int governs) {
+    const Region& body = op.regions[0];
+    const std::vector<int> values = region(body.ops, typed.regions[0], operands, governs);
+    for (std::size_t k = 0; k < results.size(); ++k) edge(values[body.results[k]], results[k]);
   }
 
   void control(const Op& op, const TypedOp& typed, const std::vector<int>& operands,

@@ -103,6 +103,9 @@ class Runner {
       return region(op.regions[way].ops, op.regions[way].results, typed.regions[way],
                     std::move(given));
     }
+    if (op.name == "call") {
+      return region(op.regions[0].ops, op.regions[0].results, typed.regions[0], std::move(given));
+    }
     if (!op.regions.empty()) return loop(op, typed, std::move(given));
     Values made;
     const auto count = static_cast<std::size_t>(result_count(op));

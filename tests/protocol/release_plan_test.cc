@@ -191,6 +191,14 @@ TEST_CASE("ReleasePlan: what does not fit together is refused with step and reas
   plan = two_steps();
   plan.steps[1].origins[0].kind = Origin::Kind::kSaved;
   CHECK(contains(refusal(plan), "saves nothing"));
+  // Whoever writes plans names where a value comes from, and none of its other names.
+  plan = two_steps();
+  plan.steps[1].graph.outputs.push_back({"name", 0});
+  plan.fetches = {{1, 1}};
+  CHECK(contains(refusal(plan), "output \"name\" is another name of input \"v\""));
+  plan.fetches = {};
+  plan.steps.push_back(summed(output_of(1, 1)));
+  CHECK(contains(refusal(plan), "step 3: output \"name\" is another name of input \"v\""));
   plan = two_steps();
   plan.fetches = {{2, 0}};
   CHECK(contains(refusal(plan), "a fetch names output 0 of step 3"));
