@@ -27,6 +27,7 @@ const std::map<std::string, std::vector<const char*>> kFamilies = {
     {"secure devices", {"share", "reveal", "relu", "sort", "shuffle", "variance", "reciprocal"}},
     {"tables", {"filter", "join", "group_by", "with_column", "to_tensor", "table_select"}},
     {"branches", {"cond"}},
+    {"calls", {"call"}},
     {"loops", {"for"}},
     {"loops with a predicate", {"while"}},
     {"moves", {"transfer"}},

@@ -73,6 +73,7 @@ class ProgramMaker {
   void branch(Scope& scope);
   void repeat(Scope& scope);
   void repeat_while(Scope& scope);
+  void call(Scope& scope);
   std::vector<ValueId> args(const Scope& scope, std::int64_t most);
   // A region on these parameters, which gives back values of the types of the first `results`.
   Region region(const Scope& around, const std::vector<Type>& params, std::size_t results,

@@ -111,6 +111,18 @@ void ProgramMaker::repeat(Scope& scope) {
   add(scope, std::move(op));
 }
 
+// Comes last, since what is called does.
+void ProgramMaker::call(Scope& scope) {
+  const std::vector<ValueId> operands = args(scope, 3);
+  if (operands.empty()) return;
+  std::vector<Type> params;
+  for (const ValueId id : operands) params.push_back(scope.types[id]);
+  const auto results = static_cast<std::size_t>(pick(random_, 1, std::ssize(params)));
+  Op op{"call", pick(random_, kAllParties), operands, {}, {}, 0};
+  op.regions = {region(scope, params, results, false)};
+  add(scope, std::move(op));
+}
+
 // Counts up to a number that may be secret.
 void ProgramMaker::repeat_while(Scope& scope) {
   const Maybe number = any_value(scope, [](const Type& type) {

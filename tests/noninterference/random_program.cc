@@ -204,6 +204,7 @@ std::optional<RandomProgram> ProgramMaker::make() {
   made_.graph.devices = kDevices;
   sources(scope);
   grow(scope, pick(random_, 2, 9));
+  for (std::int64_t calls = pick(random_, 0, 2); calls > 0; --calls) call(scope);
   std::vector<bool> revealed(scope.types.size());
   std::size_t at = made_.graph.inputs.size();
   for (const Op& op : scope.ops) {
