@@ -47,6 +47,18 @@ Learnt as_an_input(Trial& trial) {
   return {cells(session.fetch(refs["out"], kPatience)), kCanaries};
 }
 
+// A name that no program with a label for it gave.
+Learnt by_another_name(Trial& trial, const Write& write) {
+  Session& session = trial.session();
+  Program first("first");
+  first.output("rows", write(first));
+  const Ref rows = session.run(first)["rows"];
+  Program hand_on("hand_on");
+  hand_on.output("total", hand_on.input(rows));  // named as a release that was granted
+  const Refs refs = session.run(hand_on);
+  return {cells(session.fetch(refs["total"], kPatience)), kCanaries};
+}
+
 // bob's worker has the rows; a key that is bob's asks alice whether mallory may have them.
 Learnt onward_by_bob(Trial& trial) {
   RawDriver& bob = trial.raw("alice", "bob");
@@ -102,6 +114,26 @@ Attempts moves() {
                                  concat({s[1].slice({1}, {5}), s[1].slice({0}, {1})}, 0)};
                  })[0];
                }),
+      moves_by("moves the rows in a call that comes after all that was granted",
+               [](Program& p) {
+                 p.output("total", sum(rows_of(p, "board")));
+                 const Array rows = rows_of(p, "secret");
+                 return p.call("bob", [&] { return Arrays{rows.to("bob")}; })[0];
+               }),
+      moves_by("moves what it called for in the next call",
+               [](Program& p) {
+                 const Array rows = rows_of(p, "board");
+                 const Array at_bob = p.call("alice", [&] { return Arrays{rows.to("bob")}; })[0];
+                 return p.call("bob", [&] { return Arrays{at_bob.to("carol")}; })[0];
+               }),
+      {"has rows that stay at alice get another name, and fetches by that", true,
+       [](Trial& trial) {
+         return by_another_name(trial, [](Program& p) { return rows_of(p, "secret") + 0; });
+       }},
+      {"has what bob may see get another name there, and fetches by that", true,
+       [](Trial& trial) {
+         return by_another_name(trial, [](Program& p) { return rows_of(p, "board").to("bob"); });
+       }},
       moves_by("fetches at alice what dan let her see",
                [](Program& p) { return rows_of(p, "dans", "dan").to("alice"); }),
       {"saves at bob what only bob may see, and fetches the file", true, saved_at_bob},
