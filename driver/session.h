@@ -141,7 +141,8 @@ class Session {
   // Who waits for whom at every party that answers; errors stand for those that do not.
   std::vector<StatusReply> status(std::vector<Error>* lost = nullptr);
 
-  // Ends the session; its objects go. Later calls fail with kSessionOver.
+  // Ends the session; its objects go. Runs under way are cancelled, also those that save: wait()
+  // before. Later calls fail with kSessionOver.
   void close();
 
   // Leaves the session and its objects at the parties until the lease ends, for a process that

@@ -20,7 +20,7 @@ constexpr std::uint64_t kHistories = 100;
 constexpr std::uint64_t kHistories = 1000;
 #endif
 constexpr int kSteps = 64;
-constexpr int kThreads = 8;
+constexpr int kThreads = 16;
 
 std::string failure_of(std::uint64_t seed, Mistake mistake) {
   try {

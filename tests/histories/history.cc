@@ -10,7 +10,6 @@
 namespace curia {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
 constexpr std::int64_t kRoomFor = 8;  // objects in memory; what is more spills
 const Type kType = parse_type("i64[4096] @alice");
 
@@ -75,19 +74,22 @@ void History::step() {
     unsigned weight;
     void (History::*act)();
   };
-  static constexpr auto kChoices = std::to_array<Choice>({{14, &History::put},
-                                                          {16, &History::compute},
-                                                          {8, &History::move},
+  static constexpr auto kChoices = std::to_array<Choice>({{13, &History::put},
+                                                          {12, &History::compute},
+                                                          {6, &History::move},
+                                                          {4, &History::call},
+                                                          {6, &History::alias},
                                                           {3, &History::fail},
-                                                          {8, &History::copy},
+                                                          {6, &History::copy},
                                                           {18, &History::drop},
                                                           {7, &History::save},
                                                           {7, &History::load},
                                                           {2, &History::remove},
-                                                          {9, &History::fetch},
-                                                          {5, &History::describe},
+                                                          {8, &History::fetch},
+                                                          {4, &History::describe},
                                                           {1, &History::resume},
                                                           {1, &History::end_session},
+                                                          {1, &History::die},
                                                           {1, &History::restart}});
   std::size_t at = below(100);
   for (const Choice& choice : kChoices) {
@@ -142,6 +144,34 @@ void History::move() {
   add(open, open.session->run(program)["out"], other, object.numbers, false);
 }
 
+void History::call() {
+  Open& open = any_open();
+  const Handle* handle = any_handle(open);
+  if (handle == nullptr) return put();
+  const Model::Object object = model_.object(handle->id);
+  if (object.failed) return copy();
+  const std::string other = object.party == "alice" ? "bob" : "alice";
+  note("compute at " + object.party + ", and call " + other);
+  Program program("call");
+  const Array x = program.input(handle->ref);
+  program.output("early", x * 3);
+  program.output("late", program.call(object.party, [&] { return Arrays{(x * 5).to(other)}; })[0]);
+  const Refs refs = open.session->run(program);
+  add(open, refs["early"], object.party, object.numbers.times(3), false);
+  add(open, refs["late"], other, object.numbers.times(5), false);
+}
+
+void History::alias() {
+  Open& open = any_open();
+  const Handle* handle = any_handle(open);
+  if (handle == nullptr) return put();
+  const Model::Object object = model_.object(handle->id);
+  note("another name for an object at " + object.party);
+  Program program("alias");
+  program.output("out", program.input(handle->ref));
+  add(open, open.session->run(program)["out"], object.party, object.numbers, object.failed);
+}
+
 void History::fail() {
   Open& open = any_open();
   const std::string party = any_party();
@@ -181,6 +211,7 @@ void History::save() {
   Program program("save");
   program.save(program.input(handle->ref), uri_of(name));
   open.session->run(program);
+  open.saves = true;
   if (mistake_ != Mistake::kForgetsSave) model_.saved[{object.party, name}] = object.numbers;
 }
 
@@ -241,89 +272,6 @@ void History::describe() {
   note("describe one at " + object.party);
   const DescribeReply reply = open.session->describe(handle->ref);
   expect(reply.state == (object.failed ? "failed" : "ready"), "its state is " + reply.state);
-}
-
-void History::resume() {
-  Open& open = any_open();
-  note("another process resumes a session");
-  wait(open);
-  ConnectionOptions options;
-  options.resume = open.session->detach();
-  model_.weaken(open.number);
-  std::vector<Handle> handles;
-  for (const Handle& handle : open.handles) {
-    handles.push_back({Ref::parse(handle.ref.json()), handle.id});
-  }
-  open.handles = std::move(handles);
-  open.session.reset();
-  open.session.emplace(simulation_.wiring("dora"), options);
-}
-
-void History::end_session() {
-  Open& open = any_open();
-  note("a session ends, and another one begins");
-  if (below(2) == 0) wait(open);
-  close_session(open);
-  open_session(open);
-}
-
-void History::restart() {
-  const std::string party = any_party();
-  note("the worker of " + party + " dies and starts again");
-  // What is under way at a save is there afterwards, or is not: the model knows of no such thing.
-  for (Open& open : open_) wait(open);
-  simulation_.restart(party);
-  for (Open& open : open_) {
-    for (const Handle& handle : open.handles) {
-      if (model_.object(handle.id).party != party) continue;
-      try {
-        open.session->fetch(handle.ref, kPatience);
-        differs("what a dead worker held was fetched");
-      } catch (const Error& error) {
-        const bool said = error.code() == Code::kStaleEpoch || error.code() == Code::kSessionOver ||
-                          error.code() == Code::kWorkerLost;
-        expect(said, error.what());
-      }
-      break;
-    }
-    close_session(open);
-    open_session(open);
-  }
-  watcher_.emplace(simulation_.wiring("mallory"), ConnectionOptions{});
-}
-
-void History::wait(Open& open) {
-  try {
-    open.session->wait(kPatience);
-  } catch (const Error& error) {
-    expect(open.failures && error.code() == Code::kNotFound, error.what());
-  }
-  open.failures = false;
-}
-
-void History::wait_for_others(const Open& open) {
-  for (Open& other : open_) {
-    if (&other != &open) wait(other);
-  }
-}
-
-void History::open_session(Open& open) {
-  open.session.emplace(simulation_.wiring("dora"), ConnectionOptions{});
-  open.number = ++last_session_;
-  open.failures = false;
-}
-
-void History::close_session(Open& open) {
-  open.handles.clear();
-  try {
-    open.session->close();
-  } catch (const Error& error) {
-    expect(error.code() == Code::kWorkerLost || error.code() == Code::kStaleEpoch ||
-               error.code() == Code::kSessionOver,
-           error.what());
-  }
-  open.session.reset();
-  model_.end_session(open.number);
 }
 
 std::int64_t History::counted(const std::string& party, const std::string& name) {

@@ -1,6 +1,7 @@
 // One random history, done to workers in a simulation and to the model of them. Thread: one.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -28,6 +29,8 @@ class History {
   const std::vector<std::string>& steps() const { return steps_; }
 
  private:
+  static constexpr std::chrono::seconds kPatience{60};
+
   struct Handle {
     Ref ref;
     int id = 0;
@@ -37,6 +40,7 @@ class History {
     std::vector<Handle> handles;
     int number = 0;
     bool failures = false;  // that wait() may tell of
+    bool saves = false;     // that an end of the session could cut off
   };
 
   static std::map<std::string, SimulatedParty> parties(const TemporaryFolder& folder);
@@ -55,6 +59,8 @@ class History {
   void put();
   void compute();
   void move();
+  void call();
+  void alias();
   void fail();
   void copy();
   void drop();
@@ -65,6 +71,7 @@ class History {
   void describe();
   void resume();
   void end_session();
+  void die();
   void restart();
 
   void add(Open& open, const Ref& ref, const std::string& party, const Numbers& numbers,
