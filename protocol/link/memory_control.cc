@@ -96,6 +96,14 @@ struct Core : std::enable_shared_from_this<Core> {
     remotes.erase(found);
   }
 
+  void sever() {
+    const std::string why = "the connection was cut";
+    for (const auto& [conn, remote] : std::exchange(remotes, {})) {
+      hang_up(remote, why);
+      if (remote.announced) loop.report_gone(conn, why);
+    }
+  }
+
   void stop() {
     loop.stop();
     for (const auto& [conn, remote] : remotes) hang_up(remote, name + " stopped");
@@ -204,6 +212,13 @@ MemoryControlNetwork::~MemoryControlNetwork() = default;
 
 std::unique_ptr<ControlServer> MemoryControlNetwork::make_server(const std::string& name) {
   return std::make_unique<MemoryControlServer>(state_, name);
+}
+
+void MemoryControlNetwork::cut(const std::string& name) {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->servers.find("memory://" + name);
+  if (found == state_->servers.end() || found->second == nullptr) return;
+  found->second->loop.post([core = found->second.get()] { core->sever(); });
 }
 
 std::unique_ptr<ControlClient> MemoryControlNetwork::make_client(const std::string& principal) {

@@ -22,6 +22,9 @@ class MemoryControlNetwork {
   std::unique_ptr<ControlServer> make_server(const std::string& name);
   // Its connect() takes the server's endpoint; the key is not looked at.
   std::unique_ptr<ControlClient> make_client(const std::string& principal);
+  // All connections to the server end, as when a wire is cut: what is under way in them may be
+  // lost.
+  void cut(const std::string& name);
 
   struct State;
 

@@ -61,6 +61,7 @@ struct Simulation::State {
                                        .state = config.fs_root,
                                        .key = store_keys.at(party),
                                        .hidden_quota = config.fs_hidden_quota_bytes};
+      if (config.disk != nullptr) options.files->disk = config.disk;
       std::filesystem::create_directories(config.fs_root);
     }
     for (const auto& [peer, unused] : parties) {
@@ -108,6 +109,8 @@ void Simulation::restart(const std::string& party) {
   state_->nodes.erase(party);
   state_->start(party);
 }
+
+void Simulation::cut(const std::string& party) { state_->control.cut(party); }
 
 void Simulation::approve(const std::string& party, Approval approval) {
   SimulatedParty& config = state_->parties.at(party);

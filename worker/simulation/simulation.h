@@ -18,6 +18,7 @@
 namespace curia {
 
 class AuditDisk;
+class Disk;
 class Link;
 class Node;
 class MemoryNetwork;
@@ -38,6 +39,7 @@ struct SimulatedParty {
   std::function<std::shared_ptr<Link>(std::shared_ptr<Link>)> wrap_link;
   std::string fs_root;  // folder of fs:// objects, which outlive restarts; "": there are none
   std::int64_t fs_hidden_quota_bytes = 0;
+  Disk* disk = nullptr;  // of these objects; null: the system's. Outlives the simulation
 };
 
 class Simulation {
@@ -54,6 +56,8 @@ class Simulation {
   void kill(const std::string& party);
   // And starts again, in the next epoch.
   void restart(const std::string& party);
+  // The control connections to the party's worker end, and are made anew.
+  void cut(const std::string& party);
   // From here on the party has this approval, too, also after a restart. REQUIRES: not killed.
   void approve(const std::string& party, Approval approval);
   // The party's audit log. REQUIRES: killed, since its worker writes it.
