@@ -22,21 +22,19 @@ Type type_at(const std::string& party) {
 }  // namespace
 
 History::History(std::uint64_t seed, Mistake mistake)
-    : seed_(seed),
-      mistake_(mistake),
-      random_(seed),
-      simulation_(parties(folder_), {"dora", "mallory"}) {
+    : seed_(seed), mistake_(mistake), random_(seed), simulation_(parties(), {"dora", "mallory"}) {
   open_.resize(2);
   for (Open& open : open_) open_session(open);
-  watcher_.emplace(simulation_.wiring("mallory"), ConnectionOptions{});
+  watcher_ = std::make_unique<Session>(simulation_.wiring("mallory"), ConnectionOptions{});
 }
 
-std::map<std::string, SimulatedParty> History::parties(const TemporaryFolder& folder) {
+std::map<std::string, SimulatedParty> History::parties() {
   std::map<std::string, SimulatedParty> both;
   for (const std::string party : {"alice", "bob"}) {
     SimulatedParty& one = both[party];
-    one.fs_root = folder / (party + "-objects");
-    one.spill_dir = folder / (party + "-spill");
+    one.fs_root = folder_ / (party + "-objects");
+    one.spill_dir = folder_ / (party + "-spill");
+    one.disk = &disks_[party];
     one.memory_quota_bytes = kRoomFor * Numbers::kCount * 8 + (1 << 20);
     one.hidden_quota_bytes = 1 << 20;
   }
@@ -74,25 +72,27 @@ void History::step() {
     unsigned weight;
     void (History::*act)();
   };
-  static constexpr auto kChoices = std::to_array<Choice>({{13, &History::put},
-                                                          {12, &History::compute},
-                                                          {6, &History::move},
-                                                          {4, &History::call},
-                                                          {6, &History::alias},
-                                                          {3, &History::fail},
-                                                          {6, &History::copy},
-                                                          {18, &History::drop},
-                                                          {7, &History::save},
-                                                          {7, &History::load},
-                                                          {2, &History::remove},
-                                                          {8, &History::fetch},
-                                                          {4, &History::describe},
-                                                          {1, &History::resume},
-                                                          {1, &History::end_session},
-                                                          {1, &History::die},
-                                                          {1, &History::restart}});
+  static constexpr auto choices = std::to_array<Choice>({{13, &History::put},
+                                                         {11, &History::compute},
+                                                         {6, &History::move},
+                                                         {4, &History::call},
+                                                         {6, &History::alias},
+                                                         {3, &History::fail},
+                                                         {6, &History::copy},
+                                                         {18, &History::drop},
+                                                         {5, &History::save},
+                                                         {2, &History::save_on_a_bad_disk},
+                                                         {7, &History::load},
+                                                         {2, &History::remove},
+                                                         {8, &History::fetch},
+                                                         {4, &History::describe},
+                                                         {1, &History::resume},
+                                                         {1, &History::end_session},
+                                                         {1, &History::die},
+                                                         {1, &History::cut},
+                                                         {1, &History::restart}});
   std::size_t at = below(100);
-  for (const Choice& choice : kChoices) {
+  for (const Choice& choice : choices) {
     if (at < choice.weight) return (this->*choice.act)();
     at -= choice.weight;
   }
@@ -213,6 +213,49 @@ void History::save() {
   open.session->run(program);
   open.saves = true;
   if (mistake_ != Mistake::kForgetsSave) model_.saved[{object.party, name}] = object.numbers;
+}
+
+// What was saved before is there, or what is saved now, whatever the worker says; never anything
+// else.
+void History::save_on_a_bad_disk() {
+  Open& open = any_open();
+  const Handle* handle = any_handle(open);
+  if (handle == nullptr) return put();
+  const Model::Object object = model_.object(handle->id);
+  if (object.failed) return drop();
+  const std::string name = any_name();
+  static constexpr auto errors = std::to_array<int>({0, EIO, ENOSPC});
+  const int error = errors[below(errors.size())];
+  const int step = 1 + static_cast<int>(below(8));
+  note("save as " + name + " at " + object.party + ", where step " + std::to_string(step) +
+       " of the disk ends with " + std::to_string(error));
+  for (Open& other : open_) wait(other);
+  disks_[object.party].fail(step, error);
+  Program program("save");
+  program.save(program.input(handle->ref), uri_of(name));
+  open.session->run(program);
+  bool failed = false;
+  try {
+    open.session->wait(kPatience);
+  } catch (const Error& why) {
+    const bool said = why.code() == Code::kFailed || why.code() == Code::kQuota;
+    expect(said && error != 0, why.what());
+    failed = true;
+  }
+  expect(disks_[object.party].end() || !failed, "a save failed on a disk that was good");
+  auto& saved = model_.saved;
+  const auto old = saved.find({object.party, name});
+  try {
+    const Value found = open.session->fetch(open.session->stored(object.party, uri_of(name)));
+    if (object.numbers.is(found)) {
+      saved[{object.party, name}] = object.numbers;
+    } else {
+      expect(failed && old != saved.end() && old->second.is(found), "another value was saved");
+    }
+  } catch (const Error& why) {
+    if (why.message().starts_with("history ")) throw;
+    expect(failed && why.code() == Code::kNotFound && old == saved.end(), why.what());
+  }
 }
 
 void History::load() {

@@ -4,13 +4,14 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "driver/connection.h"
 #include "driver/session.h"
+#include "tests/histories/failing_disk.h"
 #include "tests/histories/model.h"
 #include "tests/support/temporary_folder.h"
 #include "worker/simulation/simulation.h"
@@ -36,14 +37,14 @@ class History {
     int id = 0;
   };
   struct Open {
-    std::optional<Session> session;
+    std::unique_ptr<Session> session;
     std::vector<Handle> handles;
     int number = 0;
     bool failures = false;  // that wait() may tell of
     bool saves = false;     // that an end of the session could cut off
   };
 
-  static std::map<std::string, SimulatedParty> parties(const TemporaryFolder& folder);
+  std::map<std::string, SimulatedParty> parties();
   std::size_t below(std::size_t limit) { return random_() % limit; }
   std::string any_party() { return below(2) == 0 ? "alice" : "bob"; }
   Open& any_open() { return open_[below(open_.size())]; }
@@ -65,6 +66,7 @@ class History {
   void copy();
   void drop();
   void save();
+  void save_on_a_bad_disk();
   void load();
   void remove();
   void fetch();
@@ -73,6 +75,7 @@ class History {
   void end_session();
   void die();
   void restart();
+  void cut();
 
   void add(Open& open, const Ref& ref, const std::string& party, const Numbers& numbers,
            bool failed);
@@ -89,9 +92,10 @@ class History {
   const Mistake mistake_;
   std::mt19937_64 random_;
   const TemporaryFolder folder_;
+  std::map<std::string, FailingDisk> disks_;
   Simulation simulation_;
   std::vector<Open> open_;
-  std::optional<Session> watcher_;
+  std::unique_ptr<Session> watcher_;
   Model model_;
   std::vector<std::string> steps_;
   int last_session_ = 0;

@@ -17,7 +17,7 @@ void History::resume() {
   }
   open.handles = std::move(handles);
   open.session.reset();
-  open.session.emplace(simulation_.wiring("dora"), options);
+  open.session = std::make_unique<Session>(simulation_.wiring("dora"), options);
 }
 
 void History::end_session() {
@@ -47,6 +47,12 @@ void History::die() {
   open_session(open);
 }
 
+void History::cut() {
+  const std::string party = any_party();
+  note("all connections to the worker of " + party + " are cut");
+  simulation_.cut(party);
+}
+
 void History::restart() {
   const std::string party = any_party();
   note("the worker of " + party + " dies and starts again");
@@ -69,7 +75,7 @@ void History::restart() {
     close_session(open);
     open_session(open);
   }
-  watcher_.emplace(simulation_.wiring("mallory"), ConnectionOptions{});
+  watcher_ = std::make_unique<Session>(simulation_.wiring("mallory"), ConnectionOptions{});
 }
 
 void History::wait(Open& open) {
@@ -88,7 +94,7 @@ void History::wait_for_others(const Open& open) {
 }
 
 void History::open_session(Open& open) {
-  open.session.emplace(simulation_.wiring("dora"), ConnectionOptions{});
+  open.session = std::make_unique<Session>(simulation_.wiring("dora"), ConnectionOptions{});
   open.number = ++last_session_;
   open.failures = open.saves = false;
 }
