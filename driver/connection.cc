@@ -230,8 +230,10 @@ void DriverConnection::remove(const std::string& name, const std::string& uri) {
 void DriverConnection::send_releases(Worker& worker) {
   if (worker.releases.empty() || worker.lost != nullptr) return;
   worker.release_bytes = 0;
-  const std::string metadata = encode(ReleaseRequest{std::exchange(worker.releases, {})});
-  add(worker, Kind::kRelease, metadata, nullptr);
+  ReleaseRequest request{std::move(worker.releases)};
+  add(worker, Kind::kRelease, encode(request), nullptr);
+  worker.releases = std::move(request.uris);
+  worker.releases.clear();  // its memory stays for the next
 }
 
 void DriverConnection::send_releases() {

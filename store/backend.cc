@@ -24,4 +24,13 @@ void Backend::alias(const std::string& /*key*/, const Owner& /*owner*/, const En
                                         ":// has one name; only those in mem:// may have more");
 }
 
+std::int64_t Backend::erase_own(const Owner& owner, std::span<const std::string_view> keys) {
+  std::int64_t count = 0;
+  for (const std::string_view key : keys) {
+    const auto known = describe(std::string(key));
+    if (known && known->meta->principal == owner.principal && erase_exactly(*known)) ++count;
+  }
+  return count;
+}
+
 }  // namespace curia

@@ -76,7 +76,7 @@ bool MemoryBackend::spill_one() const {
   {
     const std::lock_guard lock(mutex_);
     for (const std::string_view next : turns_) {
-      const auto at = objects_.find(std::string(next));
+      const auto at = objects_.find(next);
       if (at->second.object.charge.use_count() > 1) continue;
       victim = at->second.object;
       key = at->first;
@@ -248,6 +248,20 @@ bool MemoryBackend::erase_if(const std::string& key, std::uint64_t number) {
   if (at == objects_.end() || (number != 0 && at->second.object.number != number)) return false;
   removed = take(at);
   return true;
+}
+
+std::int64_t MemoryBackend::erase_own(const Owner& owner, std::span<const std::string_view> keys) {
+  std::vector<Gone> removed;  // freed after the lock
+  removed.reserve(keys.size());
+  const std::lock_guard lock(mutex_);
+  for (const std::string_view key : keys) {
+    const auto at = objects_.find(key);
+    if (at == objects_.end()) continue;
+    const ObjectMeta& meta = *at->second.object.meta;
+    if (meta.session != owner.session || meta.principal != owner.principal) continue;
+    removed.push_back(take(at));
+  }
+  return std::ssize(removed);
 }
 
 std::int64_t MemoryBackend::erase_all(const Owner& owner) {

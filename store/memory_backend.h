@@ -44,6 +44,7 @@ class MemoryBackend : public CountedBackend {
   std::optional<Entry> describe(const std::string& key) const override;
   bool erase(const std::string& key) override;
   bool erase_exactly(const Entry& entry) override;
+  std::int64_t erase_own(const Owner& owner, std::span<const std::string_view> keys) override;
   std::int64_t erase_all(const Owner& owner) override;
   std::vector<Entry> list(const Owner& owner, std::string_view prefix, std::string_view after,
                           std::int64_t limit) const override;
@@ -68,7 +69,14 @@ class MemoryBackend : public CountedBackend {
     // One of several of a body, which has value and charge.
     bool is_name() const { return object.value == nullptr && turn == nullptr; }
   };
-  using Objects = std::unordered_map<std::string, Kept>;
+  // Finds views of keys without a copy. Not noexcept, so that a hash is kept with each key.
+  struct KeyHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view key) const {
+      return std::hash<std::string_view>()(key);
+    }
+  };
+  using Objects = std::unordered_map<std::string, Kept, KeyHash, std::equal_to<>>;
   // Of what was erased, freed after the lock.
   struct Gone {
     Objects::node_type object;

@@ -10,6 +10,13 @@ namespace {
 
 constexpr std::size_t kFlushBytes = 32 << 10;
 constexpr std::int64_t kQuickRoom = 1 << 20;  // more than a quick run takes
+
+LabelPtr label_of_puts(const std::string& driver) {
+  auto label = std::make_shared<Label>();
+  label->sources[{driver, ""}];
+  return label;
+}
+
 // The digest of a RunRequest, without the rest.
 Digest decode_digest(std::string_view metadata) {
   Digest digest;
@@ -30,6 +37,7 @@ WorkerSession::WorkerSession(Parts& parts, std::string driver, SessionId id, Sen
       hex_(session_hex(id)),
       lanes_id_(lane_session(driver_, id, LaneUse::kTasks)),
       put_lane_id_(lane_session(driver_, id, LaneUse::kPuts)),
+      put_label_(label_of_puts(driver_)),
       send_(std::move(send)),
       thread_([this] { work(); }) {}
 

@@ -147,6 +147,7 @@ class WorkerSession {
   const std::string hex_;  // of id_
   const SessionId lanes_id_;
   const SessionId put_lane_id_;
+  const LabelPtr put_label_;  // of all that the driver puts
   const Send send_;
   std::atomic<ConnId> conn_{0};
   std::atomic<std::uint64_t> process_{0};

@@ -133,9 +133,7 @@ std::string WorkerSession::store_put(const Header& header, const PutRequest& req
       std::make_shared<const Value>(value_from_bytes(request.head, body, request.type));
   auto meta = std::make_shared<ObjectMeta>();
   meta->type = request.type;
-  auto label = std::make_shared<Label>();
-  label->sources[{driver_, ""}];
-  meta->label = std::move(label);
+  meta->label = put_label_;
   meta->lineage = put_lineage(driver_, request.salt.empty()
                                            ? random_digest()
                                            : put_commitment(request.salt, content_digest(*value)));
@@ -155,10 +153,15 @@ std::string WorkerSession::release(std::string_view metadata) {
     throw Error(Code::kInvalid,
                 "a release names at most " + std::to_string(kMaxUrisPerMessage) + " objects");
   }
+  std::map<std::string_view, std::vector<std::string_view>> keys;  // by scheme, of request.uris
   for (const std::string& text : request.uris) {
     const Uri uri = Uri::parse(text);
-    const auto own = describe_object(*parts_.store, uri, {driver_, id_});
-    if (own) parts_.store->erase_exactly(uri, *own);
+    const std::string_view whole = text;
+    keys[whole.substr(0, uri.scheme().size())].push_back(
+        whole.substr(text.size() - uri.rest().size()));
+  }
+  for (const auto& [scheme, of_scheme] : keys) {
+    parts_.store->backend(scheme).erase_own({driver_, id_}, of_scheme);
   }
   return encode(Nothing{});
 }

@@ -214,6 +214,21 @@ void check_backend_contract(const MakeBackend& make) {
     CHECK(backend->stats().open.bytes == 16);
   }
 
+  SUBCASE("of the keys to erase those of another's objects stay, and absent ones do not matter") {
+    for (const char* key : {"a", "b", "c"}) {
+      backend->put(key, contract_value(1, 1), contract_meta(key[0] == 'b' ? "mallory" : "dora"), 0);
+    }
+    const std::vector<std::string_view> keys = {"a", "none", "b", "c", "a"};
+    CHECK(backend->erase_own({"dora", {}}, keys) == 2);
+    CHECK_FALSE(backend->exists("a"));
+    CHECK(backend->exists("b"));
+    CHECK_FALSE(backend->exists("c"));
+    CHECK(backend->erase_own({"dora", {}}, keys) == 0);
+    CHECK(backend->erase_own({"mallory", {}}, keys) == 1);
+    CHECK(backend->erase_own({"dora", {}}, {}) == 0);
+    CHECK(backend->stats().open.bytes == 0);
+  }
+
   SUBCASE("of many threads that update one version, one wins") {
     backend->put("k", contract_value(1, 0), contract_meta("dora"), 0);
     std::atomic<int> wins{0};

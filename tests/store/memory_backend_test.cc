@@ -19,6 +19,18 @@ TEST_CASE("MemoryBackend: without a quota anything fits") {
   backend.unreserve(Account::open(), std::int64_t{1} << 50);
 }
 
+TEST_CASE("MemoryBackend: a session erases its own objects, not its principal's other ones") {
+  MemoryBackend backend(0, 0);
+  auto other = std::make_shared<ObjectMeta>(*contract_meta("dora"));
+  other->session = {1};
+  backend.put("a", contract_value(1, 1), contract_meta("dora"), 0);
+  backend.put("b", contract_value(1, 1), other, 0);
+  const std::vector<std::string_view> keys = {"a", "b"};
+  CHECK(backend.erase_own({"dora", {1}}, keys) == 1);
+  CHECK(backend.exists("a"));
+  CHECK_FALSE(backend.exists("b"));
+}
+
 TEST_CASE("ObjectStore: a URI goes to the backend of its scheme") {
   ObjectStore store;
   store.add(std::make_unique<MemoryBackend>(0, 0));
