@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/device.h"
@@ -23,6 +24,13 @@
 #include "protocol/value.h"
 
 namespace curia {
+
+// Whose objects.
+struct Owner {
+  std::string principal;
+  SessionId session{};
+  auto operator<=>(const Owner&) const = default;
+};
 
 // What a worker knows of an object besides its data.
 struct ObjectMeta {
@@ -39,6 +47,8 @@ struct ObjectMeta {
   Ranges ranges{};         // of a secret, as its program allows; empty: unknown
 };
 
+inline Owner owner_of(const ObjectMeta& meta) { return {meta.principal, meta.session}; }
+
 // Where memory is counted: sizes that everybody knows from types in the open account, those that
 // depend on the data (`?` rows, texts of results) in a hidden one. There is one of these for each
 // label and use, with a quota that depends on nobody's data: so whether there is room for a value
@@ -46,8 +56,12 @@ struct ObjectMeta {
 struct Account {
   LabelPtr label;   // of what is counted; none: the open account
   std::string use;  // what may be released alone counts alone: the output's name, say
+  // In whose share of the open account it counts; without a principal: nobody's. Accounts are the
+  // same whoever that is.
+  Owner owner{};
 
   static Account open() { return {}; }
+  static Account open_of(Owner owner) { return {nullptr, {}, std::move(owner)}; }
   bool is_open() const { return label == nullptr; }
   bool operator==(const Account& other) const { return !(*this < other) && !(other < *this); }
   bool operator<(const Account& other) const;
@@ -64,13 +78,6 @@ struct Object {
   // Keeps its memory counted for as long as somebody may use it, also when it is erased meanwhile.
   std::shared_ptr<const void> charge;
   std::uint64_t number = 0;  // of the put; no other object of this process has it
-};
-
-// Whose objects.
-struct Owner {
-  std::string principal;
-  SessionId session{};
-  auto operator<=>(const Owner&) const = default;
 };
 
 struct Entry {
@@ -176,11 +183,12 @@ class Backend {
   virtual BackendStats stats() const = 0;
 };
 
-// Holds a reservation in the open account until it goes out of scope.
+// Holds a reservation in the open account, and its owner's share of it, until it goes out of scope.
 class Reservation {
  public:
-  Reservation(Backend& backend, std::int64_t bytes) : backend_(backend), bytes_(bytes) {
-    if (bytes_ > 0) backend_.reserve(Account::open(), bytes_);
+  Reservation(Backend& backend, std::int64_t bytes, Owner owner = {})
+      : backend_(backend), bytes_(bytes), account_(Account::open_of(std::move(owner))) {
+    if (bytes_ > 0) backend_.reserve(account_, bytes_);
   }
   ~Reservation() { release(); }
   Reservation(const Reservation&) = delete;
@@ -188,7 +196,7 @@ class Reservation {
   // Gives part of it back, all where that is less.
   void reduce(std::int64_t bytes) {
     bytes = bytes < bytes_ ? bytes : bytes_;
-    if (bytes > 0) backend_.unreserve(Account::open(), bytes);
+    if (bytes > 0) backend_.unreserve(account_, bytes);
     bytes_ -= bytes;
   }
   void release() { reduce(bytes_); }
@@ -196,6 +204,7 @@ class Reservation {
  private:
   Backend& backend_;
   std::int64_t bytes_;
+  const Account account_;
 };
 
 }  // namespace curia

@@ -25,8 +25,10 @@ class CountedBackend : public Backend {
  protected:
   using Charge = QuotaBooks::Charge;
 
-  CountedBackend(std::int64_t open_quota, std::int64_t hidden_quota, QuotaBooks::Names names)
-      : books_(std::make_shared<QuotaBooks>(open_quota, hidden_quota, std::move(names))) {}
+  CountedBackend(std::int64_t open_quota, std::int64_t hidden_quota, QuotaBooks::Names names,
+                 std::int64_t share_quota = 0)
+      : books_(std::make_shared<QuotaBooks>(open_quota, hidden_quota, std::move(names),
+                                            share_quota)) {}
 
   BackendStats stats_of(std::int64_t objects) const {
     return {objects, books_->open_stats(), books_->hidden_stats()};

@@ -12,9 +12,12 @@ constexpr int kErasedAtOnce = 1024;  // then others get their turn
 }  // namespace
 
 MemoryBackend::MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota,
-                             std::unique_ptr<Spill> spill)
-    : CountedBackend(open_quota, hidden_quota, {"memory", "memory_quota_mib", "hidden_quota_mib"}),
-      spill_(std::move(spill)) {}
+                             std::unique_ptr<Spill> spill, std::int64_t session_quota)
+    : CountedBackend(open_quota, hidden_quota,
+                     {"memory", "memory_quota_mib", "hidden_quota_mib", "session_quota_mib"},
+                     session_quota),
+      spill_(std::move(spill)),
+      turns_(books_->has_shares()) {}
 
 MemoryBackend::~MemoryBackend() = default;
 
@@ -33,49 +36,54 @@ void MemoryBackend::enqueue(const std::string& key, Kept& kept, std::int64_t byt
       kept.object.value->is_error() || is_mapped(*kept.object.value)) {
     return;
   }
-  kept.turn = std::make_unique<Turn>();
-  kept.turn->bytes = bytes;
-  kept.turn->place = turns_.insert(turns_.end(), key);
+  auto turn = std::make_unique<Turn>();
+  turn->bytes = bytes;
+  turn->place = turns_.add(owner_of(*kept.object.meta), key);
+  kept.turn = std::move(turn);
 }
 
 void MemoryBackend::dequeue(Kept& kept) const {
-  if (kept.turn != nullptr && kept.turn->file == nullptr) turns_.erase(kept.turn->place);
+  if (kept.turn != nullptr && kept.turn->file == nullptr) {
+    turns_.remove(owner_of(*kept.object.meta), kept.turn->place);
+  }
   kept.turn.reset();
 }
 
 template <class Action>
-auto MemoryBackend::with_room(std::int64_t wanted, const Action& action) const {
+auto MemoryBackend::with_room(const Owner& owner, std::int64_t wanted, const Action& action) const {
   if (spill_ == nullptr) return action();
   for (bool again = false;;) {
     std::string full;
     try {
       return action();
     } catch (const Error& error) {
-      if (error.code() != Code::kQuota) throw;
+      if (error.code() != Code::kQuota || wanted > books_->most()) throw;
       full = error.message();
     }
     const std::lock_guard lock(spilling_);
-    if (books_->left(Account::open()) >= wanted) {
+    const bool of_share = books_->left_of_share(owner) < wanted;
+    if (!of_share && books_->left(Account::open()) >= wanted) {
       // Somebody made room meanwhile, or it is another account that is full.
       if (std::exchange(again, true)) throw Error(Code::kQuota, full);
       continue;
     }
     again = false;
     try {
-      if (!spill_one()) throw Error(Code::kQuota, "all of them are in use");
+      if (!spill_one(of_share ? &owner : nullptr))
+        throw Error(Code::kQuota, "all of them are in use");
     } catch (const Error& error) {
       throw Error(Code::kQuota, full + "; no object could be spilled: " + error.message());
     }
   }
 }
 
-bool MemoryBackend::spill_one() const {
+bool MemoryBackend::spill_one(const Owner* of) const {
   Object victim;  // in use for as long as this is
   std::string key;
   std::int64_t bytes = 0;
   {
     const std::lock_guard lock(mutex_);
-    for (const std::string_view next : turns_) {
+    for (const std::string_view next : turns_.of(of)) {
       const auto at = objects_.find(next);
       if (at->second.object.charge.use_count() > 1) continue;
       victim = at->second.object;
@@ -86,8 +94,8 @@ bool MemoryBackend::spill_one() const {
   }
   if (victim.value == nullptr) return false;
   auto file = spill_->write(*victim.value, *victim.meta, bytes);
-  auto charge =
-      std::make_shared<const Charge>(books_, Account::open(), 0, nullptr, kObjectOverhead, true);
+  auto charge = std::make_shared<const Charge>(books_, account_for(*victim.meta), 0, nullptr,
+                                               kObjectOverhead, true);
   const std::lock_guard lock(mutex_);
   const auto at = resolve(objects_.find(key));
   // Erased, replaced, or in use by now: the next one's turn.
@@ -96,7 +104,7 @@ bool MemoryBackend::spill_one() const {
     return true;
   }
   Kept& kept = at->second;
-  turns_.erase(kept.turn->place);
+  turns_.remove(owner_of(*kept.object.meta), kept.turn->place);
   kept.turn->file = std::move(file);
   kept.object.value.reset();
   kept.object.charge = std::move(charge);
@@ -106,11 +114,12 @@ bool MemoryBackend::spill_one() const {
 std::int64_t MemoryBackend::put(const std::string& key, ValuePtr value,
                                 std::shared_ptr<const ObjectMeta> meta, const Expected& expected) {
   const std::int64_t open = meta->hidden ? 0 : counted_bytes(*value, *meta);
-  return with_room(open + kObjectOverhead, [&] { return put_now(key, value, meta, expected); });
+  return with_room(owner_of(*meta), open + kObjectOverhead,
+                   [&] { return put_now(key, value, meta, expected); });
 }
 
 void MemoryBackend::alias(const std::string& key, const Owner& owner, const Entry& object) {
-  with_room(kObjectOverhead, [&] { alias_now(key, owner, object); });
+  with_room(owner, kObjectOverhead, [&] { alias_now(key, owner, object); });
 }
 
 std::int64_t MemoryBackend::put_now(const std::string& key, const ValuePtr& value,
@@ -159,7 +168,7 @@ std::optional<Object> MemoryBackend::get(const std::string& key) const {
     object.number = at->second.object.number;
     if (kept.turn == nullptr) return object;
     if (!kept.on_disk()) {
-      turns_.splice(turns_.end(), turns_, kept.turn->place);
+      turns_.touch(owner_of(*kept.object.meta), kept.turn->place);
       return object;
     }
     object.value = kept.turn->mapped.lock();
@@ -176,9 +185,10 @@ std::optional<Object> MemoryBackend::read_back(const std::string& key, Object ob
   object.value = Spill::read(*file);
   // In memory again where nothing has to make room for it.
   std::shared_ptr<const Charge> charge;
-  if (books_->left(Account::open()) >= bytes) {
+  const Account account = account_for(*object.meta);
+  if (books_->left(account) >= bytes) {
     try {
-      charge = std::make_shared<const Charge>(books_, Account::open(), bytes, nullptr);
+      charge = std::make_shared<const Charge>(books_, account, bytes, nullptr);
       object.value = unmapped(object.value);
     } catch (const Error& error) {
       if (error.code() != Code::kQuota) throw;
@@ -204,12 +214,12 @@ std::optional<Object> MemoryBackend::read_back(const std::string& key, Object ob
 
 void MemoryBackend::reserve(const Account& account, std::int64_t bytes) {
   if (!account.is_open()) return books_->reserve(account, bytes);
-  with_room(bytes, [&] { books_->reserve(account, bytes); });
+  with_room(account.owner, bytes, [&] { books_->reserve(account, bytes); });
 }
 
 std::shared_ptr<const void> MemoryBackend::hold(const Account& account, std::int64_t bytes) {
   if (!account.is_open()) return QuotaBooks::hold(books_, account, bytes);
-  return with_room(bytes, [&] { return QuotaBooks::hold(books_, account, bytes); });
+  return with_room(account.owner, bytes, [&] { return QuotaBooks::hold(books_, account, bytes); });
 }
 
 bool MemoryBackend::exists(const std::string& key) const {

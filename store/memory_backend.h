@@ -1,7 +1,8 @@
 // mem://: objects in memory, with quotas that are enforced before anything is allocated.
 //
 // With a place to spill to, objects that nobody uses go there when the open account is full, the
-// one first that was not used for the longest time. They are found as before: mapped, and in memory
+// one first that was not used for the longest time. Where a session's share of it is full, that is
+// one of its own. They are found as before: mapped, and in memory
 // again where there is room. What is hidden never spills: how much memory it takes is not to be
 // seen (decision 0017).
 //
@@ -11,7 +12,6 @@
 // copied).
 #pragma once
 
-#include <list>
 #include <mutex>
 #include <unordered_map>
 
@@ -19,6 +19,7 @@
 #include "store/name_table.h"
 #include "store/owned_keys.h"
 #include "store/spill.h"
+#include "store/turn_queue.h"
 
 namespace curia {
 
@@ -27,9 +28,10 @@ class MemoryBackend : public CountedBackend {
   // Smaller objects stay: what a file takes beside its value would be more than is won.
   static constexpr std::int64_t kLeastSpilled = 16 << 10;
 
-  // Quotas of the open account and of all hidden ones together; 0: none. spill: null for none.
+  // Quotas of the open account, of all hidden ones together, and of each session in the open one;
+  // 0: none. spill: null for none.
   MemoryBackend(std::int64_t open_quota, std::int64_t hidden_quota,
-                std::unique_ptr<Spill> spill = nullptr);
+                std::unique_ptr<Spill> spill = nullptr, std::int64_t session_quota = 0);
   ~MemoryBackend() override;
 
   std::string_view scheme() const override { return "mem"; }
@@ -55,10 +57,10 @@ class MemoryBackend : public CountedBackend {
  private:
   // Of an object that can be spilled, or was.
   struct Turn {
-    std::int64_t bytes = 0;                         // that the value counts
-    std::list<std::string_view>::iterator place{};  // in turns_, where it is in memory
-    std::shared_ptr<const Spill::File> file;        // else
-    std::weak_ptr<const Value> mapped;              // of the file, while somebody uses it
+    std::int64_t bytes = 0;                   // that the value counts
+    TurnQueue::Place place;                   // in turns_, where it is in memory
+    std::shared_ptr<const Spill::File> file;  // else
+    std::weak_ptr<const Value> mapped;        // of the file, while somebody uses it
   };
   // Small, since there may be millions.
   struct Kept {
@@ -92,12 +94,12 @@ class MemoryBackend : public CountedBackend {
   std::optional<Object> read_back(const std::string& key, Object object,
                                   const std::shared_ptr<const Spill::File>& file,
                                   std::int64_t bytes) const;
-  // What `action` returns; while the open account has no room for `wanted` bytes, objects go to the
-  // disk and it is tried again.
+  // What `action` returns; while the open account, or the owner's share of it, has no room for
+  // `wanted` bytes, objects go to the disk and it is tried again.
   template <class Action>
-  auto with_room(std::int64_t wanted, const Action& action) const;
-  // False where there is nothing to spill. REQUIRES: spilling_ held.
-  bool spill_one() const;
+  auto with_room(const Owner& owner, std::int64_t wanted, const Action& action) const;
+  // of: whose; null for any. False where there is nothing to spill. REQUIRES: spilling_ held.
+  bool spill_one(const Owner* of) const;
 
   // REQUIRES for these: mutex_ held.
   Gone take(Objects::iterator at);
@@ -117,7 +119,7 @@ class MemoryBackend : public CountedBackend {
   mutable std::mutex mutex_;
   // Mutable, since where a value is changes nothing for who reads it.
   mutable Objects objects_;
-  mutable std::list<std::string_view> turns_;  // keys, the least recently used one first
+  mutable TurnQueue turns_;
   std::uint64_t last_number_ = 0;
   OwnedKeys keys_;   // of objects_, without bodies
   NameTable names_;  // of bodies

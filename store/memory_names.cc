@@ -39,7 +39,7 @@ void MemoryBackend::alias_now(const std::string& key, const Owner& owner, const 
     throw Error(Code::kInvalid, "only an object of the same session can get another name");
   }
   if (objects_.contains(key)) throw name_taken();
-  auto charge = std::make_shared<const Charge>(books_, Account::open(), 0, nullptr);
+  auto charge = std::make_shared<const Charge>(books_, Account::open_of(owner), 0, nullptr);
   if (!of->second.is_name()) make_body(of);
   const auto at = objects_.try_emplace(key).first;
   bool named = false;
@@ -68,7 +68,7 @@ void MemoryBackend::make_body(Objects::iterator at) {
       kept,
       {{nullptr, kept.object.meta, kept.object.version, nullptr, kept.object.number}, nullptr});
   Turn* const turn = body->second.turn.get();
-  if (turn != nullptr && turn->file == nullptr) *turn->place = body->first;
+  if (turn != nullptr && turn->file == nullptr) turns_.rename(turn->place, body->first);
 }
 
 }  // namespace curia

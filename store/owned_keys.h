@@ -12,8 +12,6 @@
 
 namespace curia {
 
-inline Owner owner_of(const ObjectMeta& meta) { return {meta.principal, meta.session}; }
-
 class OwnedKeys {
  public:
   // REQUIRES: it is not among the owner's.

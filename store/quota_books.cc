@@ -14,38 +14,54 @@ std::int64_t counted_bytes(const Value& value, const ObjectMeta& meta) {
 }
 
 Account account_for(const ObjectMeta& meta) {
-  if (!meta.hidden) return Account::open();
-  return {meta.label, meta.output.empty() ? "saved" : "output " + meta.output};
+  if (!meta.hidden) return Account::open_of(owner_of(meta));
+  return {meta.label, meta.output.empty() ? "saved" : "output " + meta.output, owner_of(meta)};
 }
 
-QuotaBooks::QuotaBooks(std::int64_t open_quota, std::int64_t hidden_quota, Names names)
-    : names_(std::move(names)), hidden_quota_(hidden_quota) {
+QuotaBooks::QuotaBooks(std::int64_t open_quota, std::int64_t hidden_quota, Names names,
+                       std::int64_t share_quota)
+    : names_(std::move(names)), hidden_quota_(hidden_quota), share_quota_(share_quota) {
   open_.quota_bytes = open_quota;
 }
 
-const AccountStats& QuotaBooks::at(const Account& account) const {
-  if (account.is_open()) return open_;
-  const auto found = hidden_.find(account);
-  expect(found != hidden_.end(), "nobody keeps this hidden account there");
-  return found->second.stats;
+AccountStats& QuotaBooks::stats_of(const Place& place) {
+  return place.account == hidden_.end() ? open_ : place.account->second.stats;
 }
 
-AccountStats& QuotaBooks::at(const Account& account) {
-  return const_cast<AccountStats&>(std::as_const(*this).at(account));
-}
-
-void QuotaBooks::check(const Account& account, std::int64_t more) const {
-  const AccountStats& stats = at(account);
-  if (more <= 0 || stats.quota_bytes == 0 || more <= stats.left()) return;
-  if (!account.is_open()) {
-    throw Error(Code::kQuota, names_.counted +
-                                  " quota: no room for a result whose size depends on the data; "
-                                  "release such results, or raise " +
-                                  names_.hidden);
-  }
+void QuotaBooks::check_open(std::int64_t more) const {
+  if (more <= 0 || open_.quota_bytes == 0 || more <= open_.left()) return;
   throw Error(Code::kQuota, names_.counted + " quota: " + std::to_string(more) +
-                                " bytes wanted, less left of " + std::to_string(stats.quota_bytes) +
+                                " bytes wanted, less left of " + std::to_string(open_.quota_bytes) +
                                 "; release objects, or raise " + names_.open);
+}
+
+void QuotaBooks::check_share(Shares::const_iterator share, std::int64_t more) const {
+  if (share == shares_.end() || more <= 0 || more <= share_quota_ - share->second.taken) return;
+  throw Error(Code::kQuota, names_.counted + " quota: " + std::to_string(more) +
+                                " bytes wanted, less left of the " + std::to_string(share_quota_) +
+                                " that are one session's share; release objects of this session, "
+                                "or raise " +
+                                names_.share);
+}
+
+void QuotaBooks::check_hidden(Accounts::const_iterator account, std::int64_t more) const {
+  if (account == hidden_.end()) return;
+  const AccountStats& stats = account->second.stats;
+  if (more <= 0 || stats.quota_bytes == 0 || more <= stats.left()) return;
+  throw Error(Code::kQuota, names_.counted +
+                                " quota: no room for a result whose size depends on the data; "
+                                "release such results, or raise " +
+                                names_.hidden);
+}
+
+void QuotaBooks::check(const Place& place, std::int64_t more) const {
+  if (place.account != hidden_.end()) return check_hidden(place.account, more);
+  check_share(place.share, more);
+  check_open(more);
+}
+
+void QuotaBooks::take(const Place& place, std::int64_t bytes) {
+  if (place.share != shares_.end()) place.share->second.taken += bytes;
 }
 
 std::int64_t QuotaBooks::next_share() const {
@@ -54,17 +70,25 @@ std::int64_t QuotaBooks::next_share() const {
                                    (rest / static_cast<double>(hidden_quota_)));
 }
 
-void QuotaBooks::add_user(const Account& account, bool owed) {
-  if (account.is_open()) return;
-  const auto found = hidden_.find(account);
-  if (found != hidden_.end()) {
-    ++found->second.users;
-    return;
+QuotaBooks::Shares::iterator QuotaBooks::share_of(const Owner& owner) {
+  if (share_quota_ == 0 || owner.principal.empty()) return shares_.end();
+  return shares_.try_emplace(owner).first;
+}
+
+QuotaBooks::Place QuotaBooks::enter(const Account& account, bool owed) {
+  Place place{hidden_.end(), share_of(account.owner)};
+  if (place.share != shares_.end()) ++place.share->second.users;
+  if (account.is_open()) return place;
+  place.account = hidden_.find(account);
+  if (place.account != hidden_.end()) {
+    ++place.account->second.users;
+    return place;
   }
   Hidden fresh;
   if (hidden_quota_ != 0) {
     const std::int64_t share = next_share();
     if (share < kLeastShare && !owed) {
+      leave(place);
       throw Error(Code::kQuota, names_.counted +
                                     " quota: results whose size depends on the data "
                                     "have too many different labels and names; "
@@ -75,61 +99,110 @@ void QuotaBooks::add_user(const Account& account, bool owed) {
   }
   fresh.users = 1;
   given_ += fresh.stats.quota_bytes;
-  hidden_.emplace(account, fresh);
+  // Whose share it is changes with each user.
+  place.account = hidden_.emplace(Account{account.label, account.use}, fresh).first;
+  return place;
 }
 
-void QuotaBooks::remove_user(const Account& account) {
-  const auto found = hidden_.find(account);
-  if (found == hidden_.end() || --found->second.users > 0) return;
-  given_ -= found->second.stats.quota_bytes;
-  hidden_.erase(found);
+void QuotaBooks::leave(const Place& place) {
+  if (place.share != shares_.end() && --place.share->second.users == 0 &&
+      place.share->second.taken == 0) {
+    shares_.erase(place.share);
+  }
+  if (place.account == hidden_.end() || --place.account->second.users > 0) return;
+  given_ -= place.account->second.stats.quota_bytes;
+  hidden_.erase(place.account);
 }
 
 void QuotaBooks::reserve(const Account& account, std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
-  check(account, bytes);
-  at(account).reserved_bytes += bytes;
+  const Place place = enter(account, true);
+  try {
+    check(place, bytes);
+  } catch (...) {
+    leave(place);
+    throw;
+  }
+  stats_of(place).reserved_bytes += bytes;
+  if (account.is_open()) take(place, bytes);
+  leave(place);
 }
 
 void QuotaBooks::unreserve(const Account& account, std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
-  at(account).reserved_bytes -= bytes;
+  const Place place = enter(account, true);
+  stats_of(place).reserved_bytes -= bytes;
+  if (account.is_open()) take(place, -bytes);
+  leave(place);
 }
+
+// Of hold().
+class QuotaBooks::Held {
+ public:
+  Held(std::shared_ptr<QuotaBooks> books, const Account& account, std::int64_t bytes)
+      : books_(std::move(books)), bytes_(bytes) {
+    const std::lock_guard lock(books_->mutex_);
+    place_ = books_->enter(account, false);
+    try {
+      books_->check(place_, bytes_);
+    } catch (...) {
+      books_->leave(place_);
+      throw;
+    }
+    add(bytes_);
+  }
+  ~Held() {
+    const std::lock_guard lock(books_->mutex_);
+    add(-bytes_);
+    books_->leave(place_);
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  void add(std::int64_t bytes) {
+    books_->stats_of(place_).reserved_bytes += bytes;
+    if (place_.account == books_->hidden_.end()) books_->take(place_, bytes);
+  }
+
+  const std::shared_ptr<QuotaBooks> books_;
+  const std::int64_t bytes_;
+  Place place_;
+};
 
 std::shared_ptr<const void> QuotaBooks::hold(const std::shared_ptr<QuotaBooks>& books,
                                              const Account& account, std::int64_t bytes) {
-  struct Held {
-    Held(std::shared_ptr<QuotaBooks> on, Account of, std::int64_t size)
-        : books(std::move(on)), account(std::move(of)), bytes(size) {
-      const std::lock_guard lock(books->mutex_);
-      books->add_user(account, false);
-      try {
-        books->check(account, bytes);
-      } catch (...) {
-        books->remove_user(account);
-        throw;
-      }
-      books->at(account).reserved_bytes += bytes;
-    }
-    ~Held() {
-      const std::lock_guard lock(books->mutex_);
-      books->at(account).reserved_bytes -= bytes;
-      books->remove_user(account);
-    }
-    Held(const Held&) = delete;
-    Held& operator=(const Held&) = delete;
-    const std::shared_ptr<QuotaBooks> books;
-    const Account account;
-    const std::int64_t bytes;
-  };
   return std::make_shared<const Held>(books, account, bytes);
 }
 
 std::int64_t QuotaBooks::left(const Account& account) const {
+  const std::int64_t of_share =
+      account.is_open() ? left_of_share(account.owner) : std::numeric_limits<std::int64_t>::max();
   const std::lock_guard lock(mutex_);
-  const AccountStats& stats = at(account);
-  if (stats.quota_bytes == 0) return std::numeric_limits<std::int64_t>::max();
-  return std::max<std::int64_t>(0, stats.left());
+  const auto found = hidden_.find(account);
+  expect(account.is_open() || found != hidden_.end(), "nobody keeps this hidden account there");
+  const AccountStats& stats = account.is_open() ? open_ : found->second.stats;
+  if (stats.quota_bytes == 0) return of_share;
+  return std::min(of_share, std::max<std::int64_t>(0, stats.left()));
+}
+
+std::int64_t QuotaBooks::left_of_share(const Owner& owner) const {
+  if (share_quota_ == 0 || owner.principal.empty()) {
+    return std::numeric_limits<std::int64_t>::max();
+  }
+  const std::lock_guard lock(mutex_);
+  const auto share = shares_.find(owner);
+  if (share == shares_.end()) return share_quota_;
+  return std::max<std::int64_t>(0, share_quota_ - share->second.taken);
+}
+
+std::int64_t QuotaBooks::most() const {
+  const std::lock_guard lock(mutex_);
+  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t quota : {open_.quota_bytes, share_quota_}) {
+    if (quota != 0) most = std::min(most, quota);
+  }
+  return most;
 }
 
 AccountStats QuotaBooks::open_stats() const {
@@ -149,28 +222,27 @@ AccountStats QuotaBooks::hidden_stats() const {
   return all;
 }
 
-QuotaBooks::Charge::Charge(std::shared_ptr<QuotaBooks> books, Account account, std::int64_t bytes,
-                           const Charge* freed, std::int64_t overhead, bool owed)
-    : books_(std::move(books)), account_(std::move(account)), bytes_(bytes), overhead_(overhead) {
+QuotaBooks::Charge::Charge(std::shared_ptr<QuotaBooks> books, const Account& account,
+                           std::int64_t bytes, const Charge* freed, std::int64_t overhead,
+                           bool owed)
+    : books_(std::move(books)), bytes_(bytes), overhead_(overhead) {
   const std::lock_guard lock(books_->mutex_);
-  books_->add_user(account_, owed);
+  place_ = books_->enter(account, owed);
   try {
-    std::int64_t open = overhead_ + (account_.is_open() ? bytes_ : 0);
-    std::int64_t hidden = account_.is_open() ? 0 : bytes_;
-    if (freed != nullptr) {
-      open -= freed->overhead_ + (freed->account_.is_open() ? freed->bytes_ : 0);
-      if (freed->account_ == account_) hidden -= freed->bytes_;
-    }
     if (!owed) {
-      books_->check(Account::open(), open);
-      if (!account_.is_open()) books_->check(account_, hidden);
+      const bool same_share = freed != nullptr && freed->place_.share == place_.share;
+      const bool same_account = freed != nullptr && freed->place_.account == place_.account;
+      books_->check_share(place_.share, open_bytes() - (same_share ? freed->open_bytes() : 0));
+      books_->check_open(open_bytes() - (freed != nullptr ? freed->open_bytes() : 0));
+      books_->check_hidden(place_.account, bytes_ - (same_account ? freed->bytes_ : 0));
     }
   } catch (...) {
-    books_->remove_user(account_);
+    books_->leave(place_);
     throw;
   }
   books_->open_.overhead_bytes += overhead_;
-  AccountStats& held = books_->at(account_);
+  books_->take(place_, open_bytes());
+  AccountStats& held = books_->stats_of(place_);
   held.bytes += bytes_;
   ++held.objects;
 }
@@ -178,10 +250,11 @@ QuotaBooks::Charge::Charge(std::shared_ptr<QuotaBooks> books, Account account, s
 QuotaBooks::Charge::~Charge() {
   const std::lock_guard lock(books_->mutex_);
   books_->open_.overhead_bytes -= overhead_;
-  AccountStats& held = books_->at(account_);
+  books_->take(place_, -open_bytes());
+  AccountStats& held = books_->stats_of(place_);
   held.bytes -= bytes_;
   --held.objects;
-  books_->remove_user(account_);
+  books_->leave(place_);
 }
 
 }  // namespace curia

@@ -82,9 +82,9 @@ std::pair<std::string, std::uint16_t> split_host_port(const std::string& text) {
 bool WorkerConfig::same_beside_policy(const WorkerConfig& other) const {
   const auto rest = [](const WorkerConfig& c) {
     return std::tie(c.party, c.control, c.data, c.key_file, c.parties, c.datasets,
-                    c.memory_quota_bytes, c.hidden_quota_bytes, c.spill_quota_bytes, c.spill_dir,
-                    c.lease_ms, c.state_dir, c.fs_root, c.fs_quota_bytes, c.fs_hidden_quota_bytes,
-                    c.oss, c.log_level, c.ready_file);
+                    c.memory_quota_bytes, c.hidden_quota_bytes, c.session_quota_bytes,
+                    c.spill_quota_bytes, c.spill_dir, c.lease_ms, c.state_dir, c.fs_root,
+                    c.fs_quota_bytes, c.fs_hidden_quota_bytes, c.oss, c.log_level, c.ready_file);
   };
   return rest(*this) == rest(other);
 }
@@ -118,6 +118,11 @@ WorkerConfig read_worker_config(const std::string& path) {
                        std::max<std::int64_t>(1, config.memory_quota_bytes >> 21), 1,
                        std::int64_t{1} << 24)
       << 20;
+  config.session_quota_bytes = fields.number_or("session_quota_mib", 0, 0, kMostMib) << 20;
+  if (config.session_quota_bytes > config.memory_quota_bytes) {
+    fields.fail("session_quota_mib", "a session's share is part of memory_quota_mib, at most " +
+                                         std::to_string(config.memory_quota_bytes >> 20));
+  }
   config.lease_ms = fields.number_or("lease_seconds", 30, 1, 3600) * 1000;
   config.state_dir = beside(path, fields.text("state_dir"));
   config.spill_quota_bytes = fields.number_or("spill_quota_mib", 0, 0, kMostMib) << 20;

@@ -41,8 +41,9 @@ struct WorkerConfig {
   Policy policy;
   std::int64_t memory_quota_bytes = std::int64_t{8} << 30;
   std::int64_t hidden_quota_bytes = std::int64_t{4} << 30;  // for sizes that depend on the data
-  std::int64_t spill_quota_bytes = 0;  // on disk, for what memory has no room for; 0: none
-  std::string spill_dir;               // folder for that
+  std::int64_t session_quota_bytes = 0;  // of one session in memory_quota_bytes; 0: all of it
+  std::int64_t spill_quota_bytes = 0;    // on disk, for what memory has no room for; 0: none
+  std::string spill_dir;                 // folder for that
   std::int64_t lease_ms = 30'000;
   std::string state_dir;
   std::string fs_root;              // folder of fs:// objects; "": there are none

@@ -149,6 +149,7 @@ void serve(const std::string& config_path, Signals& signals) {
   options.audit = open_audit_file(config.state_dir);
   options.memory_quota_bytes = config.memory_quota_bytes;
   options.hidden_quota_bytes = config.hidden_quota_bytes;
+  options.session_quota_bytes = config.session_quota_bytes;
   if (config.spill_quota_bytes != 0) options.spill_dir = config.spill_dir;
   options.spill_quota_bytes = config.spill_quota_bytes;
   options.lease_ms = config.lease_ms;

@@ -21,7 +21,7 @@ Node::Node(NodeOptions options, std::unique_ptr<ControlServer> control,
     spill = std::make_unique<Spill>(options.spill_dir, options.spill_quota_bytes);
   }
   store_.add(std::make_unique<MemoryBackend>(options.memory_quota_bytes, options.hidden_quota_bytes,
-                                             std::move(spill)));
+                                             std::move(spill), options.session_quota_bytes));
   if (options.files) {
     auto files = std::make_unique<FileBackend>(*options.files);
     for (const std::string& line : files->report()) options.log("fs: " + line);

@@ -29,6 +29,7 @@ struct NodeOptions {
   std::optional<SigningKey> signing_key;  // of the audit log; none: a new one
   std::int64_t memory_quota_bytes = 0;    // 0: none
   std::int64_t hidden_quota_bytes = 0;    // for sizes that depend on the data; 0: none
+  std::int64_t session_quota_bytes = 0;   // of one session in memory_quota_bytes; 0: none
   std::string spill_dir;                  // for what memory has no room for; "": none
   std::int64_t spill_quota_bytes = 0;     // 0: as much as the disk takes
   std::int64_t lease_ms = 30'000;

@@ -204,7 +204,8 @@ bool WorkerSession::try_inline(const Header& header, std::string_view metadata) 
     if (metadata.find(stored) != std::string_view::npos) return false;
   }
   // Where memory is nearly full, objects may have to be written to the disk.
-  if (parts_.store->backend("mem").left(Account::open()) < kQuickRoom) return false;
+  const Account account = Account::open_of({driver_, id_});
+  if (parts_.store->backend("mem").left(account) < kQuickRoom) return false;
   const std::unique_lock executing(executing_, std::try_to_lock);
   if (!executing) return false;
   const auto found = plans_.find(decode_digest(metadata));

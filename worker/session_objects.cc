@@ -126,7 +126,7 @@ std::string WorkerSession::store_put(const Header& header, const PutRequest& req
       (!request.bulk && bytes != static_cast<std::int64_t>(request.body.size()))) {
     throw Error(Code::kInvalid, "the size of a put does not match its body");
   }
-  Reservation memory(parts_.store->backend("mem"), bytes);
+  Reservation memory(parts_.store->backend("mem"), bytes, {driver_, id_});
   Slice body = Slice::copy_of(std::string_view(request.body));
   if (request.bulk) body = receive_put(header, bytes);
   ValuePtr value =

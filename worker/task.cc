@@ -26,7 +26,8 @@ Task::Task(Parts& parts, Plan& plan, TaskInfo info,
 
 std::vector<TaskOutput> Task::run(const std::vector<Object>& inputs) {
   try {
-    memory_of_run_.emplace(parts_.store->backend("mem"), plan_.result_bytes);
+    memory_of_run_.emplace(parts_.store->backend("mem"), plan_.result_bytes,
+                           Owner{info_.driver, info_.session});
     load_outside(inputs);
     if (!plan_.others.empty()) {
       preflight();

@@ -41,7 +41,7 @@ Task::Values Task::compute_rows(const Op& op, const TypedRegion& around, const T
   const bool release = find_op(op.name)->dp;
   std::shared_ptr<const void> charge;
   if (!release && !knows_rows(result)) {
-    charge = parts_.store->backend("mem").hold(Account::open(),
+    charge = parts_.store->backend("mem").hold(Account::open_of({info_.driver, info_.session}),
                                                most_bytes(result, rows_of(*sources_.at(source))));
   }
   KernelContext context{op, operands, parts_.pool, &cancelled_};

@@ -48,7 +48,8 @@ Task::Values Task::transfer(const Op& op, const Type& from, const TypedOp& typed
   const std::int64_t counted = hidden ? 0 : max_body_bytes(from, 0);
   if (from.device == parts_.party) {
     const ValuePtr kept =
-        to_send(values[op.operands[0]], hidden ? memory_of(typed).account() : Account::open());
+        to_send(values[op.operands[0]], hidden ? memory_of(typed).account()
+                                               : Account::open_of({info_.driver, info_.session}));
     const Value& value = *kept;
     if (value.is_error()) {
       send(op.device, tag,

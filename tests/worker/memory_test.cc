@@ -180,3 +180,41 @@ TEST_CASE("Memory: rows that come from another party find room, or are refused")
     if (room != kHidden) CHECK(world.last.find("bob") != std::string::npos);
   }
 }
+
+TEST_CASE("Memory: a session that has its share gets no more, and another one does not notice") {
+  std::map<std::string, SimulatedParty> parties;
+  parties["alice"].memory_quota_bytes = 64 * kMiB;
+  parties["alice"].session_quota_bytes = 8 * kMiB;
+  Simulation cluster(std::move(parties), {"dora"});
+  Session greedy(cluster.wiring("dora"), ConnectionOptions{});
+  Session modest(cluster.wiring("dora"), ConnectionOptions{});
+  const auto make = [](Session& session, std::int64_t mebibytes) {
+    Program program("make");
+    program.output("zeros", zeros(program, "alice", mebibytes));
+    return session.run(program)["zeros"];
+  };
+  const auto put = [](Session& session, std::int64_t mebibytes) {
+    const Ref ref = session.put(
+        "alice", Tensor::of<double>({mebibytes << 17}, std::vector<double>(mebibytes << 17)));
+    session.wait();
+    return ref;
+  };
+  const Ref first = make(greedy, 5);
+  greedy.wait();
+  for (const bool run : {true, false}) {
+    std::string told;
+    try {
+      const Ref more = run ? make(greedy, 5) : put(greedy, 5);
+      greedy.wait();
+    } catch (const Error& error) {
+      told = error.what();
+    }
+    CHECK(refused(told));
+    CHECK(told.find("that are one session's share") != std::string::npos);
+    CHECK(told.find("raise session_quota_mib") != std::string::npos);
+    const Ref other = run ? make(modest, 5) : put(modest, 5);
+    CHECK_NOTHROW(modest.wait());
+    CHECK(modest.fetch(other).tensor().shape == std::vector<std::int64_t>{5 << 17});
+  }
+  CHECK(greedy.fetch(first).tensor().shape == std::vector<std::int64_t>{5 << 17});
+}

@@ -53,6 +53,7 @@ struct Simulation::State {
     options.signing_key = signing_keys.try_emplace(party, SigningKey::generate()).first->second;
     options.memory_quota_bytes = config.memory_quota_bytes;
     options.hidden_quota_bytes = config.hidden_quota_bytes;
+    options.session_quota_bytes = config.session_quota_bytes;
     options.spill_dir = config.spill_dir;
     options.lease_ms = config.lease_ms;
     options.helpers = 0;

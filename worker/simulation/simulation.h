@@ -33,6 +33,7 @@ struct SimulatedParty {
   std::vector<Approval> approvals = {};  // taken as they are: no signature is asked for
   std::int64_t memory_quota_bytes = 0;   // 0: none
   std::int64_t hidden_quota_bytes = 0;
+  std::int64_t session_quota_bytes = 0;
   std::string spill_dir = {};  // for what memory has no room for; "": none
   std::int64_t lease_ms = 30'000;
   // What the worker gets instead of its link, around it: a party that does not do as it should.
