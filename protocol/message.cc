@@ -21,7 +21,7 @@ CURIA_FIELDS(OpenRequest, m.generation, m.lease_ms, m.process)
 CURIA_FIELDS(OpenReply, m.generation, m.next_sequence, m.next_task, m.lease_ms)
 CURIA_FIELDS(HeartbeatReply, m.next_sequence)
 CURIA_FIELDS(PrepareRequest, m.digest, m.graph, m.sites)
-CURIA_FIELDS(RunRequest, m.task, m.digest, m.timeout_ms, m.inputs, m.outputs)
+CURIA_FIELDS(RunRequest, m.task, m.digest, m.timeout_ms, m.inputs, m.outputs, m.lanes)
 CURIA_FIELDS(OutputInfo, m.output, m.lineage)
 CURIA_FIELDS(MpcUse, m.op, m.runs, m.rounds, m.bytes)
 CURIA_FIELDS(RunReply, m.outputs, m.mpc)
@@ -171,11 +171,13 @@ std::vector<Packet> split_packets(std::string_view frame) {
   return packets;
 }
 
-SessionId lane_session(const std::string& principal, const SessionId& session, LaneUse use) {
+SessionId lane_session(const std::string& principal, const SessionId& session, LaneUse use,
+                       std::uint32_t number) {
   Hasher hasher("curia lane 1");
   hasher.add(principal);
   hasher.add(std::span(session));
   hasher.add(static_cast<std::uint64_t>(use));
+  if (number != 0) hasher.add(static_cast<std::uint64_t>(number));
   const Digest digest = hasher.finish();
   SessionId lane{};
   std::copy_n(digest.bytes.begin(), lane.size(), lane.begin());

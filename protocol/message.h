@@ -29,6 +29,7 @@ inline constexpr std::int64_t kMaxPrepareMetadata = (1 << 20) + (32 << 10);
 inline constexpr std::int64_t kInlineBytes = 32 << 10;  // larger values go over the data plane
 inline constexpr std::int64_t kMaxErrorText = 4 << 10;  // longer messages of errors are cut
 inline constexpr std::int64_t kMaxUrisPerMessage = 512;
+inline constexpr std::uint32_t kMaxLanes = 256;  // RunRequest::lanes is smaller
 inline constexpr std::int64_t kMaxMpcUses = 1000;
 inline constexpr std::int64_t kMaxPrepared = 1024;            // programs a session, at each worker
 inline constexpr std::int64_t kMaxPreparedBytes = 16 << 20;   // of their graphs and sites together
@@ -143,6 +144,9 @@ struct RunRequest {
   std::uint32_t timeout_ms = 0;      // 0: none
   std::vector<std::string> inputs;   // one URI for each input of the graph
   std::vector<std::string> outputs;  // one new mem:// URI for each output of the graph
+  // Which of the session's lanes between workers it uses, the same number at every party: it rises
+  // when a worker was restarted, since lanes that it knew nothing of would not fit together.
+  std::uint32_t lanes = 0;
 };
 struct OutputInfo {
   std::uint32_t output = 0;
@@ -328,7 +332,8 @@ struct Nothing {};
 // fetches {request, 0, 0}.
 enum class LaneUse : std::uint8_t { kTasks = 0, kPuts = 1, kFetches = 2 };
 // The lane's name on the data plane: bound to the principal, so that no other can share it.
-SessionId lane_session(const std::string& principal, const SessionId& session, LaneUse use);
+SessionId lane_session(const std::string& principal, const SessionId& session, LaneUse use,
+                       std::uint32_t number = 0);
 // How a worker's link calls the driver's end of a session: one name for each process, so that what
 // was meant for an older one is not taken for the newer one's.
 std::string driver_peer(const SessionId& session, std::uint64_t process);

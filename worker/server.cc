@@ -137,9 +137,7 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
       throw Error(Code::kSessionOver, "a session of this name exists; choose a fresh one");
     }
     if (at == sessions_.end()) {
-      if (const std::lock_guard lock(stop_mutex_); stopping_) {
-        throw Error(Code::kOverloaded, "this worker is stopping");
-      }
+      if (is_stopping()) throw Error(Code::kWorkerLost, parts_.party + " is stopping");
       if (static_cast<std::int64_t>(sessions_.size()) >= kMaxSessions) {
         throw Error(Code::kQuota, "this worker holds " + std::to_string(kMaxSessions) +
                                       " sessions; try again when one has ended");
@@ -183,6 +181,11 @@ void Server::open(ConnId conn, const Peer& peer, const Packet& packet) {
   reply(conn, packet.header, kReply, encode(answer));
 }
 
+bool Server::is_stopping() {
+  const std::lock_guard lock(stop_mutex_);
+  return stopping_;
+}
+
 Server::Held& Server::held(ConnId conn, const Peer& peer, const Header& header) {
   if (header.epoch != parts_.epoch) {
     throw Error(Code::kStaleEpoch, parts_.party + " was restarted (epoch " +
@@ -192,6 +195,8 @@ Server::Held& Server::held(ConnId conn, const Peer& peer, const Header& header) 
   const auto at = sessions_.find(header.session);
   if (at == sessions_.end() || at->second.session->driver() != peer.principal ||
       at->second.session->conn() != conn) {
+    // Not that it is over: the driver goes on with it when this worker has started again.
+    if (is_stopping()) throw Error(Code::kWorkerLost, parts_.party + " is stopping");
     throw Error(Code::kSessionOver, "this session is over at " + parts_.party + "; open a new one");
   }
   at->second.lease_end = Clock::now() + at->second.lease;

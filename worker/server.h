@@ -83,7 +83,9 @@ class Server : private ControlEvents {
   void check(ConnId conn, const Peer& peer, const Packet& packet);
   void grants(ConnId conn, const Peer& peer, const Packet& packet);
 
-  // The session of a packet. Errors: kStaleEpoch; kSessionOver, also for one that never was.
+  bool is_stopping();
+  // The session of a packet. Errors: kStaleEpoch; kSessionOver, also for one that never was;
+  // kWorkerLost while this worker stops.
   Held& held(ConnId conn, const Peer& peer, const Header& header);
   void deliver(ConnId conn, const Header& header, const std::shared_ptr<WorkerSession>& session,
                const Object& object);

@@ -35,10 +35,10 @@ WorkerSession::WorkerSession(Parts& parts, std::string driver, SessionId id, Sen
       driver_(std::move(driver)),
       id_(id),
       hex_(session_hex(id)),
-      lanes_id_(lane_session(driver_, id, LaneUse::kTasks)),
       put_lane_id_(lane_session(driver_, id, LaneUse::kPuts)),
       put_label_(label_of_puts(driver_)),
       send_(std::move(send)),
+      lanes_ids_({lane_session(driver_, id, LaneUse::kTasks)}),
       thread_([this] { work(); }) {}
 
 WorkerSession::~WorkerSession() { thread_.join(); }
@@ -181,6 +181,7 @@ std::uint64_t WorkerSession::queued() const {
 }
 
 void WorkerSession::close(const Error& why) {
+  std::vector<SessionId> lanes;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -190,9 +191,10 @@ void WorkerSession::close(const Error& why) {
     for (const auto& [peer, lane] : lanes_) {
       if (running_task_ != 0) lane->cancel(running_task_, why);
     }
+    lanes = lanes_ids_;
   }
   wake_.notify_one();
-  parts_.link->close(lanes_id_);
+  for (const SessionId& id : lanes) parts_.link->close(id);
   parts_.link->close(put_lane_id_);
   parts_.link->close(lane_session(driver_, id_, LaneUse::kFetches));
   parts_.link->forget(driver_link());

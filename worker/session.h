@@ -116,8 +116,10 @@ class WorkerSession {
   // Errors: kDenied for a secure device with this party that its policy does not accept.
   void check_devices_accepted(const Plan& plan) const;
   void note_failed(const Header& header, std::string_view request, const Error& error);
-  // From here on cancel() finds the task. Errors: kCancelled when it has come before.
-  void begin_run(const Header& header, std::uint64_t task);
+  // From here on cancel() finds the task. Errors: kCancelled when it has come before; kInvalid and
+  // kQuota for lanes (RunRequest) that it cannot use.
+  void begin_run(const Header& header, const RunRequest& request);
+  void use_lanes(std::uint32_t number);  // REQUIRES: mutex_ held
   void note_uses(const Plan& plan, const Task& task, RunReply& reply);
   std::string put(const Header& header, std::string_view metadata);
   std::string store_put(const Header& header, const PutRequest& request);
@@ -145,7 +147,6 @@ class WorkerSession {
   const std::string driver_;
   const SessionId id_;
   const std::string hex_;  // of id_
-  const SessionId lanes_id_;
   const SessionId put_lane_id_;
   const LabelPtr put_label_;  // of all that the driver puts
   const Send send_;
@@ -171,7 +172,11 @@ class WorkerSession {
   std::uint64_t last_sequence_ = 0;
   std::uint64_t process_from_ = 1;   // the first sequence of the driver's present process
   std::uint64_t receiving_put_ = 0;  // its sequence; 0: none
-  std::map<std::string, std::shared_ptr<Lane>> lanes_;  // grows under mutex_
+  std::map<std::string, std::shared_ptr<Lane>> lanes_;  // of the last of lanes_ids_; under mutex_
+  // By RunRequest::lanes; all are open until the session ends, since peers may still need the older
+  // ones. Changes under mutex_.
+  std::vector<SessionId> lanes_ids_;
+  std::uint32_t lanes_number_ = 0;
   bool closed_ = false;
 
   // Held by whoever executes requests: the session's thread, or try_inline(). Taken before mutex_.

@@ -85,8 +85,25 @@ void WorkerSession::check_devices_accepted(const Plan& plan) const {
   }
 }
 
-void WorkerSession::begin_run(const Header& header, std::uint64_t task) {
+void WorkerSession::use_lanes(std::uint32_t number) {
+  if (number == lanes_number_) return;
+  if (number < lanes_number_) {
+    throw Error(Code::kInvalid, "the lanes of a run have number " + std::to_string(number) +
+                                    ", those of the run before " + std::to_string(lanes_number_));
+  }
+  if (number >= kMaxLanes) {
+    throw Error(Code::kQuota, "a session outlives at most " + std::to_string(kMaxLanes - 1) +
+                                  " restarts of workers; open another session");
+  }
+  lanes_.clear();
+  lanes_ids_.push_back(lane_session(driver_, id_, LaneUse::kTasks, number));
+  lanes_number_ = number;
+}
+
+void WorkerSession::begin_run(const Header& header, const RunRequest& request) {
+  const std::uint64_t task = request.task;
   const std::lock_guard lock(mutex_);
+  use_lanes(request.lanes);
   begun_task_ = running_task_ = task;
   cancelled_ = closed_ || header.sequence < cancel_below_ || cancelled_tasks_.contains(task);
   cancelled_tasks_.erase(cancelled_tasks_.begin(), cancelled_tasks_.upper_bound(task));
@@ -118,7 +135,7 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
   // Replies that are ready do not wait for a run that may take long.
   if (!outbox_.empty() && (!plan.others.empty() || plan.result_bytes > kQuickBytes)) flush();
   try {
-    begin_run(header, request.task);
+    begin_run(header, request);
     check_devices_accepted(plan);
     check_outputs(plan, request);
     std::vector<Object> inputs(request.inputs.size());
@@ -132,7 +149,7 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
       }
       inputs[i] = std::move(*object);
     }
-    TaskInfo info{driver_, id_, lanes_id_, request.task, SteadyTime::max(), &cancelled_};
+    TaskInfo info{driver_, id_, lanes_ids_.back(), request.task, SteadyTime::max(), &cancelled_};
     if (request.timeout_ms != 0) {
       info.deadline =
           std::chrono::steady_clock::now() + std::chrono::milliseconds(request.timeout_ms);
@@ -193,7 +210,7 @@ std::shared_ptr<Lane> WorkerSession::lane_to(const std::string& peer) {
   // A lane made after close() would never be closed.
   if (closed_) throw Error(Code::kSessionOver, "this session is over");
   auto& lane = lanes_[peer];
-  if (lane == nullptr) lane = parts_.link->lane(lanes_id_, peer);
+  if (lane == nullptr) lane = parts_.link->lane(lanes_ids_.back(), peer);
   return lane;
 }
 

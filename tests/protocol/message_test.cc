@@ -65,7 +65,7 @@ std::map<std::string, Known> messages() {
   all["open reply"] = known(OpenReply{2, 3, 4, 5});
   all["heartbeat reply"] = known(HeartbeatReply{8});
   all["prepare"] = known(PrepareRequest{filled(1), "graph", "sites"});
-  all["run"] = known(RunRequest{3, filled(2), 100, {kUri}, {kUri, kUri}});
+  all["run"] = known(RunRequest{3, filled(2), 100, {kUri}, {kUri, kUri}, 7});
   all["run reply"] = known(RunReply{{{0, filled(3)}, {2, filled(4)}}, {{5, 1, 9, 4096}}});
   all["cancel"] = known(CancelRequest{3});
   all["put"] = known(PutRequest{kUri, kType, "head", "body", 48, false, filled(6)});
