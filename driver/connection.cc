@@ -71,11 +71,21 @@ std::vector<std::string> DriverConnection::workers() const {
   return names;
 }
 
-DriverConnection::Worker& DriverConnection::find(const std::string& name) {
+const DriverConnection::Worker& DriverConnection::find(const std::string& name) const {
   const auto found = workers_.find(name);
   if (found != workers_.end()) return found->second;
   throw Error(Code::kInvalid, "there is no party \"" + name + "\" in this cluster; there is " +
                                   list_text(std::views::keys(workers_)));
+}
+
+DriverConnection::Worker& DriverConnection::find(const std::string& name) {
+  return const_cast<Worker&>(std::as_const(*this).find(name));  // NOLINT: ours, and not const
+}
+
+std::uint64_t DriverConnection::last_restart(const std::string& name) const {
+  if (restarts_ == 0) return 0;
+  const std::lock_guard lock(mutex_);
+  return find(name).last_restart;
 }
 
 void DriverConnection::wait_up() {
@@ -150,23 +160,37 @@ std::uint64_t DriverConnection::add(Worker& worker, Kind kind, std::string_view 
   return id;
 }
 
+void DriverConnection::wait_for_room(std::unique_lock<std::mutex>& lock, Worker& worker) {
+  // What a release frees must be free before the next request asks for memory.
+  if (worker.release_bytes > kSoonBytes) send_releases(worker);
+  if (static_cast<std::int64_t>(worker.ordered.size()) < kMaxInFlight) return;
+  ++waiting_;
+  changed_.wait(lock, [&worker] {
+    return static_cast<std::int64_t>(worker.ordered.size()) < kMaxInFlight ||
+           worker.lost != nullptr;
+  });
+  --waiting_;
+}
+
 std::uint64_t DriverConnection::submit(const std::string& name, Kind kind,
-                                       std::string_view metadata, Done done) {
+                                       std::string_view metadata, Done done, std::uint64_t known) {
   std::unique_lock lock(mutex_);
   Worker& worker = find(name);
-  if (is_ordered(kind)) {
-    // What a release frees must be free before the next request asks for memory.
-    if (worker.release_bytes > kSoonBytes) send_releases(worker);
-    if (static_cast<std::int64_t>(worker.ordered.size()) >= kMaxInFlight) {
-      ++waiting_;
-      changed_.wait(lock, [&worker] {
-        return static_cast<std::int64_t>(worker.ordered.size()) < kMaxInFlight ||
-               worker.lost != nullptr;
-      });
-      --waiting_;
-    }
-  }
+  if (is_ordered(kind)) wait_for_room(lock, worker);
+  if (worker.last_restart > known) return 0;
   return add(worker, kind, metadata, std::move(done));
+}
+
+bool DriverConnection::submit_all(std::vector<Part> parts, std::uint64_t known) {
+  std::unique_lock lock(mutex_);
+  for (const Part& part : parts) wait_for_room(lock, find(part.worker));
+  for (const Part& part : parts) {
+    const Worker& worker = find(part.worker);
+    if (worker.lost != nullptr) throw *worker.lost;
+    if (worker.last_restart > known) return false;
+  }
+  for (Part& part : parts) add(find(part.worker), part.kind, part.metadata, std::move(part.done));
+  return true;
 }
 
 std::uint64_t DriverConnection::last_sequence(const std::string& name) {
@@ -176,7 +200,7 @@ std::uint64_t DriverConnection::last_sequence(const std::string& name) {
 }
 
 std::string DriverConnection::call(const std::string& name, Kind kind, std::string_view metadata,
-                                   milliseconds timeout, std::uint64_t* request) {
+                                   milliseconds timeout, std::uint64_t known) {
   struct Answer {
     std::mutex mutex;
     std::condition_variable ready;
@@ -185,15 +209,17 @@ std::string DriverConnection::call(const std::string& name, Kind kind, std::stri
     std::unique_ptr<Error> error;
   };
   auto answer = std::make_shared<Answer>();
-  const std::uint64_t id =
-      submit(name, kind, metadata, [answer](const std::string* reply, const Error* error) {
+  const std::uint64_t id = submit(
+      name, kind, metadata,
+      [answer](const std::string* reply, const Error* error) {
         const std::lock_guard lock(answer->mutex);
         answer->done = true;
         if (reply != nullptr) answer->reply = *reply;
         if (error != nullptr) answer->error = std::make_unique<Error>(*error);
         answer->ready.notify_one();
-      });
-  if (request != nullptr) *request = id;
+      },
+      known);
+  if (id == 0) throw restarted_error(name);
   std::unique_lock lock(answer->mutex);
   const auto done = [&answer] { return answer->done; };
   if (timeout == milliseconds::max()) {
@@ -301,6 +327,7 @@ void DriverConnection::detach() {
     closing_ = true;
     const Error over(Code::kSessionOver, "this process has detached from the session");
     for (auto& [name, worker] : workers_) {
+      worker.sought = false;
       if (worker.state != State::kLost) lose(name, worker, over, calls);
     }
   }

@@ -4,10 +4,15 @@
 // Delivery is not promised by the control plane, so every request is kept until its reply came.
 // Ordered requests (prepare, run, put, release) carry a sequence number for each worker and are
 // executed once, in that order, whatever the network does.
+//
+// A worker that was restarted has forgotten the session. Requests on their way to it fail with
+// kStaleEpoch, and the session's part there is opened anew, also when it comes back after it was
+// given up. restarts() counts that, so that what was made before can be told from what came after.
 // Owned by Session. Thread: any for the public methods; callbacks run on the control client's
 // thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -33,14 +38,20 @@ struct ConnectionOptions {
   std::chrono::milliseconds patience{10'000};  // a silent worker is lost after this
   bool tool = false;                           // no session: status and stats only
   // Go on with this session instead of opening one. Errors then: kSessionOver when it has ended,
-  // is another principal's, or was resumed by another process; kStaleEpoch for a restarted worker.
+  // is another principal's, or was resumed by another process; kStaleEpoch for a worker that was
+  // restarted in between.
   std::optional<SavedSession> resume;
+  // Where fetch() or run() need a value that a restarted worker has lost, make it again as
+  // Session::reconstruct() does without further permission. They wait for that.
+  bool reconstruct = false;
+  std::int64_t max_recipes = 1 << 16;  // runs whose inputs the session remembers for that
   // A file for the session's release plan: what the program would run and fetch is written there
   // when the session ends, and nothing is run. Puts stay here, fetches give zeros.
   std::string plan_file;
 };
 
 inline constexpr std::int64_t kMaxInFlight = 1 << 15;  // ordered requests without a reply, a worker
+inline constexpr std::uint64_t kWhenever = ~std::uint64_t{0};
 
 class DriverConnection : private ControlEvents {
  public:
@@ -57,17 +68,34 @@ class DriverConnection : private ControlEvents {
   // Waits until every worker (or the given one) is reached, or lost. Errors: the first one's.
   void wait_up();
 
+  // How often workers of this session were restarted so far.
+  std::uint64_t restarts() const { return restarts_; }
+  // Which of those was the worker's latest; 0: none. Errors: kInvalid for an unknown worker.
+  std::uint64_t last_restart(const std::string& worker) const;
+
   // Sends a request. Ordered kinds wait while kMaxInFlight are on their way. Returns the sequence
-  // (ordered) or the request id. Errors: kInvalid for an unknown worker; whatever the worker was
-  // lost with.
-  std::uint64_t submit(const std::string& worker, Kind kind, std::string_view metadata, Done done);
+  // (ordered) or the request id; 0, and sends nothing, where the worker was restarted after
+  // restarts() was `known`. Errors: kInvalid for an unknown worker; whatever the worker was lost
+  // with.
+  std::uint64_t submit(const std::string& worker, Kind kind, std::string_view metadata, Done done,
+                       std::uint64_t known = kWhenever);
+
+  struct Part {
+    const std::string& worker;
+    Kind kind;
+    std::string_view metadata;
+    Done done;
+  };
+  // The same for requests that belong together: all of them, or none (false).
+  bool submit_all(std::vector<Part> parts, std::uint64_t known);
 
   // The last ordered request so far; 0: none. Errors: kInvalid for an unknown worker.
   std::uint64_t last_sequence(const std::string& worker);
 
   // submit() and wait. `request` is told the request's id. Errors: the reply's; kTimeout.
+  // kStaleEpoch where it was restarted after restarts() was `known`.
   std::string call(const std::string& worker, Kind kind, std::string_view metadata,
-                   std::chrono::milliseconds timeout, std::uint64_t* request = nullptr);
+                   std::chrono::milliseconds timeout, std::uint64_t known = kWhenever);
 
   // Releases an object, batched and asynchronously; never fails. bytes: its size, kUnknown with
   // `?`.
@@ -118,7 +146,12 @@ class DriverConnection : private ControlEvents {
     bool refused = false;  // the last attempt was refused, not silent
     std::string why;       // of the last failure to connect
     std::shared_ptr<const Error> lost;
-    std::uint64_t first_sequence = 1;  // of ordered.front()
+    bool was_up = false;  // in this process
+    bool sought = false;  // lost, but looked for in case it was restarted
+    std::uint64_t last_restart = 0;
+    std::vector<std::uint64_t> failed_runs;  // by its restarts; others may still wait for it there
+    Clock::time_point cancel_at;             // when those are ended
+    std::uint64_t first_sequence = 1;        // of ordered.front()
     std::deque<Request> ordered;
     std::unordered_map<std::uint64_t, Request> unordered;
     std::vector<std::string> sealed;  // frames to send before the outbox
@@ -144,6 +177,13 @@ class DriverConnection : private ControlEvents {
   void take_reply(Worker& worker, const Packet& packet, Calls& calls);
   void tick(const std::string& name, Worker& worker, Clock::time_point now, Calls& calls);
   void lose(const std::string& name, Worker& worker, const Error& error, Calls& calls);
+  void fail_requests(Worker& worker, const std::shared_ptr<const Error>& error, Calls& calls);
+  void restarted(const std::string& name, Worker& worker, Calls& calls);
+  void cancel_failed(const std::string& name, Worker& worker);
+  void seek(const std::string& name, Worker& worker, Clock::time_point now);
+  void on_found(const std::string& name, Worker& worker, const Packet& packet, Calls& calls);
+  static Error restarted_error(const std::string& name);
+  void wait_for_room(std::unique_lock<std::mutex>& lock, Worker& worker);
   void down(Worker& worker, bool refused, const std::string& why);
   // Control thread only, or frames would overtake those that other threads have posted.
   void flush(Worker& worker);
@@ -154,6 +194,7 @@ class DriverConnection : private ControlEvents {
   std::uint64_t add(Worker& worker, Kind kind, std::string_view metadata, Done done);
   Header header(const Worker& worker, Kind kind) const;
   Worker& find(const std::string& name);
+  const Worker& find(const std::string& name) const;
   void dial(const std::string& name, Worker& worker);
 
   Wiring wiring_;
@@ -168,6 +209,7 @@ class DriverConnection : private ControlEvents {
   std::map<std::string, Worker> workers_;
   std::uint64_t next_request_ = 1;
   std::uint64_t next_task_ = 1;
+  std::atomic<std::uint64_t> restarts_{0};  // changes under mutex_
   int waiting_ = 0;  // threads in drain() or submit() that want to hear of progress
   int calling_ = 0;  // batches of callbacks under way, which drain() waits for as well
   bool closing_ = false;

@@ -1,4 +1,5 @@
 // Session::fetch: of a plain value one answer; of a secret every member's, put together here.
+#include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <mutex>
@@ -12,26 +13,38 @@
 namespace curia {
 namespace {
 
+constexpr int kAttempts = 2;  // to make a value again that is lost before it is fetched
+
+// How a value that was lost, or whose run was broken off by a restart, is answered for.
+bool comes_of_loss(Code code, bool restarted) {
+  return code == Code::kStaleEpoch || code == Code::kCorrupt ||
+         (restarted && (code == Code::kPeerLost || code == Code::kCancelled));
+}
+
 // The time that the caller gave has passed: not a worker's answer, which may be a time-out too.
 struct NoAnswer {};
 
 // One request for the bytes of an object at one party.
 class Fetch {
  public:
-  Fetch(DriverConnection& connection, std::string party, const Uri& uri)
+  // Of a worker that was not restarted since restarts() was `known`. Errors: kStaleEpoch.
+  Fetch(DriverConnection& connection, std::string party, const std::string& uri,
+        std::uint64_t known)
       : connection_(connection), party_(std::move(party)) {
     FetchRequest request;
-    request.uri = uri.str();
+    request.uri = uri;
     request.after = connection_.last_sequence(party_);
-    id_ = connection_.submit(party_, Kind::kFetch, encode(request),
-                             [answer = answer_](const std::string* reply, const Error* error) {
-                               const std::lock_guard lock(answer->mutex);
-                               if (reply != nullptr) answer->reply = *reply;
-                               if (error != nullptr)
-                                 answer->error = std::make_unique<Error>(*error);
-                               answer->done = true;
-                               answer->ready.notify_one();
-                             });
+    id_ = connection_.submit(
+        party_, Kind::kFetch, encode(request),
+        [answer = answer_](const std::string* reply, const Error* error) {
+          const std::lock_guard lock(answer->mutex);
+          if (reply != nullptr) answer->reply = *reply;
+          if (error != nullptr) answer->error = std::make_unique<Error>(*error);
+          answer->done = true;
+          answer->ready.notify_one();
+        },
+        known);
+    if (id_ == 0) throw Error(Code::kStaleEpoch, party_ + " has just been restarted");
   }
 
   const std::string& party() const { return party_; }
@@ -98,12 +111,43 @@ Value Session::fetch(const Ref& ref, std::chrono::milliseconds timeout) {
   if (state_->planner != nullptr) return state_->planner->fetch(ref);
   const auto deadline =
       timeout == kForever ? SteadyTime::max() : std::chrono::steady_clock::now() + timeout;
+  for (int attempt = 0;; ++attempt) {
+    const std::uint64_t known = state_->connection.restarts();
+    try {
+      return fetch_now(ref, timeout, deadline, known);
+    } catch (const Error& error) {
+      if (auto lost = state_->lost(ref)) {
+        if (!state_->on_demand || attempt == kAttempts) throw *std::move(lost);
+      } else if (!state_->on_demand || attempt == kAttempts ||
+                 !comes_of_loss(error.code(), state_->connection.restarts() != 0) ||
+                 state_->recipes->find(ref).maker == nullptr) {
+        throw;
+      }
+    }
+    ReconstructOptions options;
+    if (timeout != kForever) {
+      options.timeout = std::chrono::ceil<std::chrono::milliseconds>(
+          std::max(deadline - std::chrono::steady_clock::now(), SteadyTime::duration(0)));
+    }
+    reconstruct(ref, options);
+  }
+}
+
+Value Session::fetch_now(const Ref& ref, std::chrono::milliseconds timeout,
+                         std::chrono::steady_clock::time_point deadline, std::uint64_t known) {
+  if (auto lost = state_->lost(ref)) throw *std::move(lost);
+  std::string uri;
+  RecipeInput made;
+  {
+    const std::lock_guard lock(state_->recipes->mutex());
+    made = state_->recipes->find_held(ref, uri);
+  }
   std::vector<std::unique_ptr<Fetch>> fetches;
   std::string at;
   try {
     for (const std::string& party : ref.parties()) {
       at = party;
-      fetches.push_back(std::make_unique<Fetch>(state_->connection, party, ref.uri()));
+      fetches.push_back(std::make_unique<Fetch>(state_->connection, party, uri, known));
     }
     std::vector<SharePart> parts;
     for (const auto& fetch : fetches) {

@@ -6,12 +6,19 @@
 
 namespace curia {
 
-Ref::Ref(RefFacts facts, std::shared_ptr<const void> keep)
-    : facts_(std::make_shared<const RefFacts>(std::move(facts))), keep_(std::move(keep)) {}
+Ref::Ref(RefFacts facts, std::shared_ptr<const ValueHandle> handle)
+    : facts_(std::make_shared<const RefFacts>(std::move(facts))), handle_(std::move(handle)) {}
 
 const RefFacts& Ref::facts() const {
   expect(facts_ != nullptr, "this Ref is empty: it refers to nothing");
   return *facts_;
+}
+
+Ref Ref::weak() const {
+  facts();  // not empty
+  Ref weak = *this;
+  weak.handle_.reset();
+  return weak;
 }
 
 std::string Ref::str() const {

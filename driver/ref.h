@@ -21,6 +21,8 @@
 
 namespace curia {
 
+struct ValueHandle;  // recipes.h
+
 struct RefFacts {
   Uri uri;
   Type type;            // with its device; may hold `?`
@@ -36,8 +38,8 @@ struct RefFacts {
 class Ref {
  public:
   Ref() = default;
-  // `keep` runs its destructor when the last copy goes.
-  Ref(RefFacts facts, std::shared_ptr<const void> keep);
+  // `handle`: lets the object go with the last copy; null for a weak one.
+  Ref(RefFacts facts, std::shared_ptr<const ValueHandle> handle);
 
   bool empty() const { return facts_ == nullptr; }
   // REQUIRES: not empty (checked).
@@ -48,6 +50,11 @@ class Ref {
   // Who holds it: the party, or the members of the device in the order of their ranks.
   std::vector<std::string> parties() const;
 
+  // The same, which keeps nothing alive.
+  Ref weak() const;
+  // For Session. Null where it is weak.
+  const std::shared_ptr<const ValueHandle>& handle() const { return handle_; }
+
   // "mem://… f64[4] @alice, output means of task 3 (iris_means.cc:31)"
   std::string str() const;
   // One line of JSON, and back (weak). Errors: kInvalid, naming the field.
@@ -56,7 +63,7 @@ class Ref {
 
  private:
   std::shared_ptr<const RefFacts> facts_;
-  std::shared_ptr<const void> keep_;
+  std::shared_ptr<const ValueHandle> handle_;
 };
 
 }  // namespace curia

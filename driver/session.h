@@ -29,7 +29,6 @@
 
 namespace curia {
 
-class DriverConnection;
 struct Wiring;
 struct ConnectionOptions;
 
@@ -77,6 +76,19 @@ struct PutOptions {
 
 inline constexpr std::chrono::milliseconds kForever = std::chrono::milliseconds::max();
 
+// What reconstruct() may do beside computing.
+struct ReconstructOptions {
+  // Run programs again that move plaintext of owners: transfers, reveals, predicates. The owners
+  // are asked as for any run, and each move counts again.
+  bool releases = false;
+  // Run programs again that save: what was saved there since is replaced.
+  bool saves = false;
+  // Run programs whose first run had not ended when it was lost. Nobody knows which snapshots it
+  // would have read; it reads those of now.
+  bool unfinished = false;
+  std::chrono::milliseconds timeout = kForever;
+};
+
 class Session {
  public:
   Session(Wiring wiring, const ConnectionOptions& options);
@@ -109,8 +121,18 @@ class Session {
 
   // The bytes, once they exist and if every owner agreed. Waits. Errors: kDenied with what is
   // missing and from whom; kNotFound; the error of the run that should have made it; kTimeout with
-  // who waits for whom.
+  // who waits for whom; kStaleEpoch for what was lost when a worker was restarted (reconstruct()).
   Value fetch(const Ref& ref, std::chrono::milliseconds timeout = kForever);
+
+  // Computes a value again that a worker lost (it was restarted, or the file that the value was
+  // spilled to is corrupt), from the programs and inputs that made it, through as many steps as are
+  // needed. All holders of a secret get new shares. Every reference to the value means the new one
+  // from then on; the one returned prints its new URI. A value that is still there stays. Waits.
+  // Errors: kFailed, naming op and line, for what must not run twice (unseeded randomness and
+  // noise; releases and saves without permission), for a value that was put or whose recipe is not
+  // known, and where the value would be another one than it was, because a dataset changed; the
+  // errors of the runs, kDenied among them.
+  Ref reconstruct(const Ref& ref, const ReconstructOptions& options = {});
 
   // Waits for it. In a session that plans: what the reference says, with the state "planned".
   DescribeReply describe(const Ref& ref);
@@ -153,9 +175,11 @@ class Session {
   SavedSession saved() const;
 
  private:
-  // Sends a run to its parties.
-  void submit(const Prepared& program, RunRequest& request);
+  // One attempt, of a value that was there when restarts of workers were counted to `known`.
+  Value fetch_now(const Ref& ref, std::chrono::milliseconds timeout,
+                  std::chrono::steady_clock::time_point deadline, std::uint64_t known);
 
+  friend class Reconstruction;
   struct State;
   std::shared_ptr<State> state_;
 };

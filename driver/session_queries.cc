@@ -73,11 +73,21 @@ DescribeReply Session::describe(const Ref& ref) {
     reply.ranges = ref.facts().ranges;
     return reply;
   }
+  return state_->describe_at(ref, ref.parties()[0]);
+}
+
+DescribeReply Session::State::describe_at(const Ref& ref, const std::string& party) {
+  const std::uint64_t known = connection.restarts();
+  if (auto error = lost(ref)) throw *std::move(error);
   DescribeRequest request;
-  request.uri = ref.uri().str();
-  request.after = state_->connection.last_sequence(ref.parties()[0]);
+  RecipeInput made;
+  {
+    const std::lock_guard lock(recipes->mutex());
+    made = recipes->find_held(ref, request.uri);
+  }
+  request.after = connection.last_sequence(party);
   return decode<DescribeReply>(
-      state_->connection.call(ref.parties()[0], Kind::kDescribe, encode(request), kQueryTimeout));
+      connection.call(party, Kind::kDescribe, encode(request), kQueryTimeout, known));
 }
 
 std::vector<ListEntry> Session::list(std::string_view party) {

@@ -6,13 +6,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "driver/connection.h"
 #include "driver/planner.h"
+#include "driver/recipes.h"
 #include "driver/session.h"
 
 namespace curia {
@@ -42,19 +45,27 @@ struct MeasuredRuns {
 };
 inline constexpr std::size_t kMaxMeasuredRuns = 256;
 
-struct Session::State {
-  State(Wiring wiring, const ConnectionOptions& options) : connection(std::move(wiring), options) {}
+struct Session::State : std::enable_shared_from_this<State> {
+  State(Wiring wiring, const ConnectionOptions& options)
+      : connection(std::move(wiring), options),
+        recipes(std::make_shared<Recipes>(options.max_recipes)),
+        on_demand(options.reconstruct) {}
 
   DriverConnection connection;
   const std::shared_ptr<Failures> failures = std::make_shared<Failures>();
   const std::shared_ptr<MeasuredRuns> measured = std::make_shared<MeasuredRuns>();
+  const std::shared_ptr<Recipes> recipes;
+  const bool on_demand;       // reconstruct() where a lost value is needed
+  std::mutex reconstructing;  // one at a time, so that nothing is made again twice
   std::mutex order;  // one run at a time is submitted, so that all parties see the same order
   struct Sent {
     std::set<Digest> programs;
     std::int64_t bytes = 0;
     std::int64_t types = 0;
   };
-  std::map<std::string, Sent> prepared;  // what each worker was sent already
+  std::map<std::string, Sent> prepared;              // what each worker was sent already
+  std::uint64_t prepared_at = 0;                     // how often workers had been restarted then
+  std::unordered_map<Digest, PreparedPtr> programs;  // of recipes: one for each program
   std::uint64_t next_task = 1;
   std::unique_ptr<Planner> planner;  // of a session that only plans
 
@@ -79,6 +90,32 @@ struct Session::State {
   static std::int64_t size_of(const Prepared& program) {
     return static_cast<std::int64_t>(program.bytes.size() + program.sites.size());
   }
+
+  // For what outlives the session but must not keep it.
+  std::shared_ptr<DriverConnection> shared_connection() {
+    return {shared_from_this(), &connection};
+  }
+
+  // Waits for it. Errors: kStaleEpoch for a lost one, and those of describe.
+  DescribeReply describe_at(const Ref& ref, const std::string& party);
+  // Why a value of this session is gone; nothing where it is not known to be.
+  std::optional<Error> lost(const Ref& ref);
+
+  // An input of a run was lost.
+  struct LostInput {
+    std::size_t input = 0;
+    Error error;
+  };
+  // Sends a run. given: by input. Null where a worker of it has just been restarted. Throws
+  // LostInput; errors: kQuota, kWorkerLost.
+  std::shared_ptr<Recipe> submit(const PreparedPtr& program, const std::vector<const Ref*>& given,
+                                 const std::vector<Uri>& outputs, RunRequest& request,
+                                 const Site& site);
+  // Sends a run with its program where a worker does not have it; done: one for each party. False
+  // where a worker of it was restarted after restarts() was `known`. REQUIRES: order is held.
+  bool send(const Prepared& program, RunRequest& request, std::uint64_t known,
+            std::vector<DriverConnection::Done> done);
+  PreparedPtr unbound(const PreparedPtr& program);  // REQUIRES: order is held
 
   // Errors: kNotFound, kWorkerLost.
   DescribeReply describe_dataset(std::string_view party, std::string_view name);

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "driver/recipes.h"
+
 using namespace curia;
 
 namespace {
@@ -86,16 +88,20 @@ TEST_CASE("Ref: an empty one says so") {
 }
 
 TEST_CASE("Ref: the last copy lets go, a copy of it does not") {
-  int gone = 0;
+  std::weak_ptr<const ValueHandle> object;
   {
     Ref last;
     {
-      const Ref first(facts(), std::shared_ptr<const void>(&gone, [](const void* count) {
-                        ++*const_cast<int*>(static_cast<const int*>(count));
-                      }));
+      auto handle = std::make_shared<const ValueHandle>(std::weak_ptr<DriverConnection>(),
+                                                        std::shared_ptr<Recipe>(), 0);
+      object = handle;
+      const Ref first(facts(), std::move(handle));
       last = first;
     }
-    CHECK(gone == 0);
+    const Ref weak = last.weak();
+    CHECK_FALSE(object.expired());
+    last = Ref();
+    CHECK(object.expired());
+    CHECK(weak.uri() == facts().uri);
   }
-  CHECK(gone == 1);
 }
