@@ -27,9 +27,9 @@ constexpr unsigned kChance = 4;  // one step in so many passes the turn
   std::abort();
 }
 
-bool can_go_on(Runner& runner) {
+bool can_go_on(Runner& runner, bool written) {
   static const auto real_poll = real<decltype(::poll)>("poll");
-  if (runner.state == State::kPolls && real_poll(runner.fds, runner.fd_count, 0) != 0) {
+  if (written && runner.state == State::kPolls && real_poll(runner.fds, runner.fd_count, 0) != 0) {
     runner.state = State::kReady;
   }
   return runner.state == State::kReady;
@@ -39,8 +39,9 @@ Runner& next_runner() {
   for (;;) {
     std::vector<Runner*> ready;
     std::int64_t earliest = kNever;
+    const bool written = std::exchange(world->written, false);
     for (const auto& runner : world->runners) {
-      if (can_go_on(*runner)) {
+      if (can_go_on(*runner, written)) {
         ready.push_back(runner.get());
       } else if (runner->state != State::kDone) {
         earliest = std::min(earliest, runner->deadline);

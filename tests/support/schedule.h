@@ -7,6 +7,9 @@
 // every time. Where all threads wait, time leaps to the next deadline; where there is none, the
 // process ends and says who waits.
 //
+// Locks for readers and writers are none of these places: OpenSSL's are, whose number hangs on how
+// often a process drew random bytes. Nothing else may use them here.
+//
 // How: schedule_calls.cc defines the functions of the C library through which threads meet, in
 // place of those. A program that links it has them for all its threads; without a Schedule they do
 // what they always do. Sanitizers have their own in these places, so under them a Schedule does

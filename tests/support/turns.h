@@ -42,12 +42,14 @@ struct Runner {
   nfds_t fd_count = 0;
   void* (*start)(void*) = nullptr;
   void* argument = nullptr;
+  int ends = 0;  // rounds of destructors that it has seen
 };
 
 struct World {
   std::mt19937_64 random;
   std::mt19937_64 bytes;
   std::int64_t now = 0;
+  bool written = false;  // to a file, since those who poll were looked at
   std::vector<std::unique_ptr<Runner>> runners;
   int last = 0;
   std::uint64_t trace = 0;
