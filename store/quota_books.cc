@@ -54,6 +54,10 @@ void QuotaBooks::check_hidden(Accounts::const_iterator account, std::int64_t mor
                                 names_.hidden);
 }
 
+void QuotaBooks::check_kept(const Account& account) const {
+  expect(account.is_open() || hidden_.contains(account), "nobody keeps this hidden account there");
+}
+
 void QuotaBooks::check(const Place& place, std::int64_t more) const {
   if (place.account != hidden_.end()) return check_hidden(place.account, more);
   check_share(place.share, more);
@@ -116,6 +120,7 @@ void QuotaBooks::leave(const Place& place) {
 
 void QuotaBooks::reserve(const Account& account, std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
+  check_kept(account);
   const Place place = enter(account, true);
   try {
     check(place, bytes);
@@ -130,6 +135,7 @@ void QuotaBooks::reserve(const Account& account, std::int64_t bytes) {
 
 void QuotaBooks::unreserve(const Account& account, std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
+  check_kept(account);
   const Place place = enter(account, true);
   stats_of(place).reserved_bytes -= bytes;
   if (account.is_open()) take(place, -bytes);
@@ -179,9 +185,8 @@ std::int64_t QuotaBooks::left(const Account& account) const {
   const std::int64_t of_share =
       account.is_open() ? left_of_share(account.owner) : std::numeric_limits<std::int64_t>::max();
   const std::lock_guard lock(mutex_);
-  const auto found = hidden_.find(account);
-  expect(account.is_open() || found != hidden_.end(), "nobody keeps this hidden account there");
-  const AccountStats& stats = account.is_open() ? open_ : found->second.stats;
+  check_kept(account);
+  const AccountStats& stats = account.is_open() ? open_ : hidden_.at(account).stats;
   if (stats.quota_bytes == 0) return of_share;
   return std::min(of_share, std::max<std::int64_t>(0, stats.left()));
 }

@@ -93,6 +93,7 @@ class QuotaBooks {
   void check_share(Shares::const_iterator share, std::int64_t more) const;
   void check_hidden(Accounts::const_iterator account, std::int64_t more) const;
   void check(const Place& place, std::int64_t more) const;
+  void check_kept(const Account& account) const;  // as reserve() requires
   // More bytes of any kind, or less: what the share has of them.
   void take(const Place& place, std::int64_t bytes);
   // One more user, and one less. owed: even where there is no part of the quota.

@@ -25,16 +25,24 @@ const Owner kDora{"dora", {}};
 
 std::string name(std::int64_t i) { return "n" + std::to_string(i); }
 
+Entry known(const Backend& backend, const std::string& key) {
+  const auto found = backend.describe(key);
+  if (!found) throw Error(Code::kNotFound, "the test's object " + key);
+  return *found;
+}
+
+double first_of(const Backend& backend, const std::string& key) {
+  const auto object = backend.get(key);
+  if (!object) throw Error(Code::kNotFound, "the test's object " + key);
+  return object->value->tensor().as<double>()[0];
+}
+
 void put(Backend& backend, const std::string& key, double first, std::int64_t elements = 10) {
   backend.put(key, contract_value(elements, first), contract_meta("dora"), 0);
 }
 
 void alias(Backend& backend, const std::string& key, const std::string& of) {
-  backend.alias(key, kDora, backend.describe(of).value());
-}
-
-double first_of(const Backend& backend, const std::string& key) {
-  return backend.get(key).value().value->tensor().as<double>()[0];
+  backend.alias(key, kDora, known(backend, of));
 }
 
 std::string keys_of(const Backend& backend) {
@@ -89,7 +97,7 @@ TEST_CASE("MemoryBackend: chains and trees of aliases are names of one object, h
   std::shuffle(order.begin(), order.end(), std::mt19937(5));
   for (const std::int64_t i : order) {
     CHECK(first_of(backend, name(i)) == 7);
-    CHECK(backend.erase_exactly(backend.describe(name(i)).value()));
+    CHECK(backend.erase_exactly(known(backend, name(i))));
   }
   CHECK(backend.stats().objects == 0);
   CHECK(backend.stats().open.bytes == 0);
@@ -147,27 +155,27 @@ TEST_CASE("MemoryBackend: who uses an object keeps it, by whatever name, and it 
 TEST_CASE("MemoryBackend: an alias is refused with the reason, and nothing changes") {
   MemoryBackend backend(2 * kObjectOverhead + 80, 0);
   put(backend, "a", 7);
-  const Entry known = backend.describe("a").value();
+  const Entry first = known(backend, "a");
   const auto refused = [&](const std::string& key, const Owner& owner, const Entry& object) {
     return error_of([&] { backend.alias(key, owner, object); });
   };
-  CHECK(refused("a", kDora, known).code() == Code::kImmutable);
-  CHECK(refused("b", {"mallory", {}}, known).code() == Code::kInvalid);
-  CHECK(refused("b", {"dora", {1}}, known).code() == Code::kInvalid);
-  Entry elsewhere = known;
+  CHECK(refused("a", kDora, first).code() == Code::kImmutable);
+  CHECK(refused("b", {"mallory", {}}, first).code() == Code::kInvalid);
+  CHECK(refused("b", {"dora", {1}}, first).code() == Code::kInvalid);
+  Entry elsewhere = first;
   elsewhere.key = "z";
   CHECK(refused("b", kDora, elsewhere).code() == Code::kNotFound);
-  backend.alias("b", kDora, known);
-  CHECK(refused("b", kDora, known).code() == Code::kImmutable);
-  const Error full = refused("c", kDora, known);
+  backend.alias("b", kDora, first);
+  CHECK(refused("b", kDora, first).code() == Code::kImmutable);
+  const Error full = refused("c", kDora, first);
   CHECK(full.code() == Code::kQuota);
   CHECK(contains(full.message(), "raise memory_quota_mib"));
   CHECK(keys_of(backend) == "a b ");
   // Replaced, gone, and gone but for another name.
-  const Entry second = backend.describe("b").value();
+  const Entry second = known(backend, "b");
   backend.put("a", contract_value(0, 0), contract_meta("dora"), 1);
   backend.erase("b");
-  CHECK(refused("c", kDora, known).code() == Code::kNotFound);
+  CHECK(refused("c", kDora, first).code() == Code::kNotFound);
   const Error gone = refused("c", kDora, second);
   CHECK(gone.code() == Code::kNotFound);
   CHECK(contains(gone.message(), "not there any more"));
@@ -184,16 +192,16 @@ TEST_CASE("ObjectStore: an alias is in the store of its object, and only mem:// 
   const Uri object = Uri::fresh();
   const Uri second = Uri::fresh();
   store.put(object, contract_value(1, 5), contract_meta("dora"));
-  store.alias(second, kDora, object, store.describe(object).value());
+  store.alias(second, kDora, object, known(store.backend("mem"), std::string(object.rest())));
   CHECK(store.get(second)->value->tensor().as<double>()[0] == 5);
   const Uri file = Uri::parse("fs:///a");
   store.put(file, contract_value(1, 5), contract_meta("dora"));
   const Error two =
-      error_of([&] { store.alias(Uri::fresh(), kDora, file, store.describe(file).value()); });
+      error_of([&] { store.alias(Uri::fresh(), kDora, file, known(store.backend("fs"), "a")); });
   CHECK(two.code() == Code::kInvalid);
   CHECK(contains(two.message(), "a name in mem:// cannot be an alias of an object in fs://"));
   const Error none = error_of(
-      [&] { store.alias(Uri::parse("fs:///b"), kDora, file, store.describe(file).value()); });
+      [&] { store.alias(Uri::parse("fs:///b"), kDora, file, known(store.backend("fs"), "a")); });
   CHECK(none.code() == Code::kUnimplemented);
   CHECK(contains(none.message(), "an object in fs:// has one name"));
   CHECK_FALSE(store.exists(Uri::parse("fs:///b")));
@@ -269,14 +277,14 @@ TEST_CASE("MemoryBackend: random puts, aliases and erasures are as in a model, b
     for (int step = 0; step < steps; ++step) {
       const std::string key = name(random() % names);
       const std::string other = name(random() % names);
-      const auto known = backend.describe(key);
-      REQUIRE(known.has_value() == model.contains(key));
+      const auto found = backend.describe(key);
+      REQUIRE(found.has_value() == model.contains(key));
       switch (random() % 6) {
         case 0:
         case 1:
           // One in two is too small for the disk.
           backend.put(key, contract_value(step % 2 == 0 ? kElements : 10, ++last),
-                      contract_meta("dora"), Expected::exactly(known));
+                      contract_meta("dora"), Expected::exactly(found));
           model[key] = last;
           break;
         case 2:
@@ -284,12 +292,12 @@ TEST_CASE("MemoryBackend: random puts, aliases and erasures are as in a model, b
           break;
         case 3:
         case 4:
-          if (!known || model.contains(other)) break;
-          backend.alias(other, kDora, *known);
+          if (!found || model.contains(other)) break;
+          backend.alias(other, kDora, *found);
           model[other] = model[key];
           break;
         default:
-          if (known) REQUIRE(first_of(backend, key) == model[key]);
+          if (found) REQUIRE(first_of(backend, key) == model[key]);
       }
       std::set<double> objects;
       for (const auto& [unused, object] : model) objects.insert(object);
@@ -339,13 +347,13 @@ TEST_CASE("MemoryBackend: threads that name, replace, read and erase never meet 
                           Expected::exactly(backend.describe(key)));
               break;
             case 2:
-              if (const auto known = backend.describe(any())) backend.alias(key, kDora, *known);
+              if (const auto found = backend.describe(any())) backend.alias(key, kDora, *found);
               break;
             default:
               if (const auto object = backend.get(key)) {
-                const auto found = object->value->tensor().as<double>();
-                const auto whole = static_cast<std::int64_t>(found[0]);
-                if (whole % 2 != parity || found[kElements - 1] != 0.5) ++wrong;
+                const auto cells = object->value->tensor().as<double>();
+                const auto whole = static_cast<std::int64_t>(cells[0]);
+                if (whole % 2 != parity || cells[kElements - 1] != 0.5) ++wrong;
               }
           }
         } catch (const Error& error) {

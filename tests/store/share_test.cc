@@ -31,13 +31,21 @@ std::shared_ptr<const ObjectMeta> meta_of(const Owner& owner, bool hidden = fals
   return meta;
 }
 
-void put(Backend& backend, const Owner& owner, const std::string& key, double first,
-         std::int64_t elements = kElements) {
-  backend.put(key, contract_value(elements, first), meta_of(owner), 0);
+Entry known(const Backend& backend, const std::string& key) {
+  const auto found = backend.describe(key);
+  if (!found) throw Error(Code::kNotFound, "the test's object " + key);
+  return *found;
 }
 
 double first_of(const Backend& backend, const std::string& key) {
-  return backend.get(key).value().value->tensor().as<double>()[0];
+  const auto object = backend.get(key);
+  if (!object) throw Error(Code::kNotFound, "the test's object " + key);
+  return object->value->tensor().as<double>()[0];
+}
+
+void put(Backend& backend, const Owner& owner, const std::string& key, double first,
+         std::int64_t elements = kElements) {
+  backend.put(key, contract_value(elements, first), meta_of(owner), 0);
 }
 
 struct Shared {
@@ -91,7 +99,7 @@ TEST_CASE(
   backend.put("hidden", contract_value(1000, 1), meta_of(kFirst, true), 0);
   CHECK(backend.left(account) == kShare - 50 - kObjectOverhead);
   put(backend, kFirst, "a", 1, 10);
-  backend.alias("b", kFirst, backend.describe("a").value());
+  backend.alias("b", kFirst, known(backend, "a"));
   CHECK(backend.left(account) == kShare - 50 - 3 * kObjectOverhead - 80);
   auto used = backend.get("a");
   CHECK(backend.erase_all(kFirst) == 3);
