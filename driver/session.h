@@ -136,7 +136,11 @@ class Session {
 
   // Waits for it. In a session that plans: what the reference says, with the state "planned".
   DescribeReply describe(const Ref& ref);
-  std::vector<ListEntry> list(std::string_view party);
+  // The session's objects at a party, in order of names; with a prefix, those that begin so:
+  // "mem://", "fs:///run-1/", "oss://bucket/". Of fs:// and oss:// all that this driver has stored,
+  // in whatever session. Errors: kInvalid for another prefix; kUnimplemented where the party has no
+  // such store.
+  std::vector<ListEntry> list(std::string_view party, std::string_view prefix = "mem://");
   void release(const Ref& ref);
   // A reference to what an earlier program, of whatever session of this driver, saved at a party as
   // fs:///... Waits. Errors: kNotFound.

@@ -1,4 +1,5 @@
 // What a Session asks workers: datasets, objects, counters, grants, who waits for whom.
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -90,9 +91,17 @@ DescribeReply Session::State::describe_at(const Ref& ref, const std::string& par
       connection.call(party, Kind::kDescribe, encode(request), kQueryTimeout, known));
 }
 
-std::vector<ListEntry> Session::list(std::string_view party) {
+std::vector<ListEntry> Session::list(std::string_view party, std::string_view prefix) {
   std::vector<ListEntry> found;
   ListRequest request;
+  const std::string_view begins[] = {"mem://", "fs:///", "oss://"};
+  const auto* const begin =
+      std::ranges::find_if(begins, [&](std::string_view one) { return prefix.starts_with(one); });
+  if (begin == std::end(begins)) {
+    throw Error(Code::kInvalid, "a prefix begins with mem://, fs:/// or oss://");
+  }
+  request.scheme = begin->substr(0, begin->find(':'));
+  request.prefix = prefix.substr(begin->size());
   for (bool more = true; more;) {
     auto reply = decode<ListReply>(
         state_->connection.call(std::string(party), Kind::kList, encode(request), kQueryTimeout));

@@ -33,7 +33,7 @@ CURIA_FIELDS(FetchReply, m.head, m.body, m.bytes, m.bulk)
 CURIA_FIELDS(DescribeRequest, m.uri, m.dataset, m.after)
 CURIA_FIELDS(DescribeReply, m.type, m.label, m.lineage, m.state, m.program, m.output, m.bytes,
              m.ranges, m.error)
-CURIA_FIELDS(ListRequest, m.datasets, m.after)
+CURIA_FIELDS(ListRequest, m.datasets, m.after, m.scheme, m.prefix)
 CURIA_FIELDS(ListEntry, m.name, m.type, m.label, m.ranges)
 CURIA_FIELDS(ListReply, m.entries, m.more)
 CURIA_FIELDS(ReleaseRequest, m.uris)

@@ -212,8 +212,10 @@ struct DescribeReply {
 };
 
 struct ListRequest {
-  bool datasets = false;  // else the session's objects
+  bool datasets = false;  // else objects: the session's in mem://, else all that are the driver's
   std::string after;      // continue behind this name
+  std::string scheme = "mem";
+  std::string prefix;  // of objects: what their names go on with behind mem://, fs:/// or oss://
 };
 struct ListEntry {
   std::string name;

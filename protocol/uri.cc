@@ -83,6 +83,13 @@ Uri Uri::parse(std::string_view text) {
   return uri;
 }
 
+bool Uri::may_hold(std::string_view text) {
+  for (const char c : text) {
+    if (c != '/' && !in_segment(c)) return false;
+  }
+  return true;
+}
+
 Uri Uri::fresh() {
   Uri uri;
   uri.text_ = std::string(kMem) + random_hex(16);

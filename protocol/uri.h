@@ -23,6 +23,9 @@ class Uri {
   // begins and ends with a letter or digit and has no "..". There is no percent-decoding.
   static Uri parse(std::string_view text);
 
+  // Whether all of these are characters that a URI may have behind its scheme.
+  static bool may_hold(std::string_view text);
+
   // A new mem:// name from 128 random bits.
   static Uri fresh();
 

@@ -25,7 +25,7 @@
 
 namespace curia {
 
-// Whose objects.
+// Whose objects. Of those that outlast sessions all of the principal, whatever session made them.
 struct Owner {
   std::string principal;
   SessionId session{};
@@ -158,8 +158,7 @@ class Backend {
   virtual bool erase(const std::string& key) = 0;
   // Erases what describe() told of, and nothing that took its place since.
   virtual bool erase_exactly(const Entry& entry) = 0;
-  // Erases those of these keys that are the owner's: of its session where objects end with one,
-  // else of its principal. Returns how many.
+  // Erases those of these keys that are the owner's. Returns how many.
   virtual std::int64_t erase_own(const Owner& owner, std::span<const std::string_view> keys);
   // Erases all of an owner; returns how many. What is put meanwhile may stay.
   virtual std::int64_t erase_all(const Owner& owner) = 0;

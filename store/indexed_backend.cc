@@ -93,12 +93,12 @@ void IndexedBackend::insert(const std::string& key, Found found) {
   const auto [at, added] = objects_.try_emplace(key);
   if (!added) drop_key(*at);
   at->second = std::move(found);
-  if (at->second.broken.empty()) keys_.insert(owner_of(*at->second.meta), at->first);
+  if (at->second.broken.empty()) keys_.insert({at->second.meta->principal}, at->first);
 }
 
 void IndexedBackend::drop_key(const Index::value_type& entry) {
   if (!entry.second.broken.empty()) return;
-  keys_.erase(owner_of(*entry.second.meta), entry.first);
+  keys_.erase({entry.second.meta->principal}, entry.first);
 }
 
 void IndexedBackend::remove(Index::iterator at) {
@@ -192,7 +192,7 @@ std::int64_t IndexedBackend::erase_all(const Owner& owner) {
 std::vector<Entry> IndexedBackend::list(const Owner& owner, std::string_view prefix,
                                         std::string_view after, std::int64_t limit) const {
   const std::lock_guard lock(mutex_);
-  return keys_.list(owner, prefix, after, limit,
+  return keys_.list({owner.principal}, prefix, after, limit,
                     [this](const std::string& key) { return entry_of(key, objects_.at(key)); });
 }
 

@@ -1,4 +1,5 @@
-// The requests of a driver that read: fetch, describe, list, stats, status. They never queue behind
+// The requests of a driver that read: fetch, describe, stats, status; lists are in
+// queries_list.cc. They never queue behind
 // runs; a fetch or describe of something that is still being computed waits for it.
 #include <algorithm>
 #include <utility>
@@ -12,21 +13,6 @@
 
 namespace curia {
 namespace {
-
-constexpr std::int64_t kListPage = 100;
-constexpr std::int64_t kListBytes = 48 << 10;  // a page ends where it has so many, of any entries
-
-// Adds an entry; false when the page is full.
-bool add_entry(ListReply& page, std::int64_t& bytes, ListEntry entry) {
-  for (const auto& [column, range] : entry.ranges) bytes += std::ssize(column) + 20;
-  bytes += std::ssize(entry.name) + std::ssize(entry.type.str()) + std::ssize(entry.label) + 12;
-  if (!page.entries.empty() && (bytes > kListBytes || std::ssize(page.entries) == kListPage)) {
-    page.more = true;
-    return false;
-  }
-  page.entries.push_back(std::move(entry));
-  return true;
-}
 
 // Every object that is not the caller's own answers with these words, whether it exists or not.
 Error not_found(const std::string& uri) {
@@ -234,34 +220,6 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
         note_refused(session->driver(), header, error);
         fail(conn, header, error);
       });
-}
-
-void Server::list(ConnId conn, const Peer& peer, const Packet& packet) {
-  const auto request = decode<ListRequest>(packet.metadata);
-  const std::shared_ptr<WorkerSession> session = held(conn, peer, packet.header).session;
-  ListReply answer;
-  std::int64_t bytes = 0;
-  if (request.datasets) {
-    for (const auto& [name, dataset] : parts_.datasets) {
-      if (name <= request.after) continue;
-      if (!add_entry(answer, bytes,
-                     {name, dataset.type, "{" + parts_.party + "/" + name + "}", dataset.ranges})) {
-        break;
-      }
-    }
-  } else {
-    const std::string after =
-        request.after.empty() ? "" : std::string(Uri::parse(request.after).rest());
-    const auto entries = parts_.store->backend("mem").list({session->driver(), session->id()}, "",
-                                                           after, kListPage + 1);
-    for (const Entry& entry : entries) {
-      if (!add_entry(answer, bytes,
-                     {"mem://" + entry.key, entry.meta->type, entry.meta->label->str(), {}})) {
-        break;
-      }
-    }
-  }
-  reply(conn, packet.header, kReply, encode(answer));
 }
 
 void Server::stats(ConnId conn, const Peer&, const Packet& packet) {

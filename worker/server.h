@@ -23,6 +23,7 @@
 
 namespace curia {
 
+inline constexpr std::int64_t kListBytes = 48 << 10;  // a page ends where it has so many
 inline constexpr std::int64_t kMaxSessions = 256;
 inline constexpr std::int64_t kMaxSessionsOfDriver = 64;  // so that one cannot shut the others out
 

@@ -15,6 +15,7 @@ struct ObjectFlags {
   std::vector<std::string> refs;
   std::string file;
   std::string name;
+  std::string prefix = "mem://";
   double timeout = 0;
 };
 using Flags = std::shared_ptr<ObjectFlags>;
@@ -52,8 +53,18 @@ void list(const ObjectFlags& flags, const Global& global) {
   for (const auto& [name, ref] : open.file().refs) names[ref.uri().str()] = name;
   Json found = Json::array();
   std::vector<std::vector<std::string>> rows = {{"NAME", "URI", "TYPE", "LABEL"}};
-  for (const std::string& party : parties_of(open.session(), flags.what)) {
-    for (const ListEntry& entry : open.session().list(party)) {
+  const std::vector<std::string> parties = parties_of(open.session(), flags.what);
+  std::size_t without = 0;  // parties that have no such store
+  const auto entries_of = [&](const std::string& party) -> std::vector<ListEntry> {
+    try {
+      return open.session().list(party, flags.prefix);
+    } catch (const Error& error) {
+      if (error.code() != Code::kUnimplemented || ++without == parties.size()) throw;
+      return {};
+    }
+  };
+  for (const std::string& party : parties) {
+    for (const ListEntry& entry : entries_of(party)) {
       found.push_back({{"name", names[entry.name]},
                        {"party", party},
                        {"uri", entry.name},
@@ -151,8 +162,10 @@ void add_objects(CLI::App& app, Global& global) {
   const char* ref = "a name of the session, a URI, or a file with a saved reference";
   add(app, global, flags, "datasets", "the named datasets of a party, or of all", datasets)
       ->add_option("party", flags->what);
-  add(app, global, flags, "ls", "the objects of the session", list)
-      ->add_option("party", flags->what);
+  CLI::App* list_command = add(app, global, flags, "ls", "the objects of the session", list);
+  list_command->add_option("party", flags->what);
+  list_command->add_option("--prefix", flags->prefix,
+                           "those that begin so: fs:/// and oss:// for what the driver has stored");
   add(app, global, flags, "describe", "what is known of an object", describe)
       ->add_option("reference", flags->what, ref)
       ->required();

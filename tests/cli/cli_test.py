@@ -44,6 +44,11 @@ class Running(support.CliTest):
         self.error(*self.within("fetch", "rows"), code=3)
         uri = next(o["uri"] for o in listed if o["name"] == "total")
         self.assertEqual(self.out(*self.within("fetch", uri)).strip(), "6")
+        begin = uri[:len("mem://") + 4]
+        self.assertEqual([o["uri"] for o in self.json(*self.within("ls", "--prefix", begin))["objects"]
+                          if o["uri"].startswith(begin)], [uri])
+        self.assertIn("a prefix begins with mem://, fs:/// or oss://",
+                      self.error(*self.within("ls", "--prefix", "rows"), code=2))
         self.run_curia(*self.within("rm", "rows", "twice"))
         self.assertEqual([o["name"] for o in self.json(*self.within("ls"))["objects"]], ["total"])
         self.run_curia(*self.within("session", "close"))
@@ -62,6 +67,11 @@ class Running(support.CliTest):
         self.run_curia(*self.on(*self.within("session", "open", "--lease", "60")))
         self.assertEqual(self.json(*self.within("describe", uri))["label"], "{alice/x}")
         self.assertEqual(self.out(*self.within("fetch", uri)).strip(), "6")
+        stored = lambda prefix: [o["uri"] for o in self.json(*self.within("ls", "--prefix", prefix))["objects"]]
+        self.assertEqual(stored("fs:///"), [uri])
+        self.assertEqual(stored("fs:///results/t"), [uri])
+        self.assertEqual(stored("fs:///results/u"), [])
+        self.assertIn("no store for oss://", self.error(*self.within("ls", "--prefix", "oss://"), code=1))
         self.run_curia(*self.within("rm", uri))
         self.assertIn("no party has", self.error(*self.within("fetch", uri), code=1))
 

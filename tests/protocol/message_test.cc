@@ -75,7 +75,7 @@ std::map<std::string, Known> messages() {
   all["describe"] = known(DescribeRequest{kUri, "iris", 11});
   all["describe reply"] = known(DescribeReply{
       kType, "{alice/x}", filled(6), "failed", "ab", "out", 48, {{"age", {0, 120}}}, wire_error()});
-  all["list"] = known(ListRequest{true, "iris"});
+  all["list"] = known(ListRequest{true, "iris", "fs", "run-1/"});
   all["list reply"] = known(
       ListReply{{{"iris", kType, "{alice/iris}", {{"", {-1.5, 2}}, {"age", {0, 120}}}}}, true});
   all["release"] = known(ReleaseRequest{{kUri, kUri}});

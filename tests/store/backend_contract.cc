@@ -203,7 +203,9 @@ void check_backend_contract(const MakeBackend& make) {
     CHECK(keys(backend->list(dora, "b/", "", 2)) == "b/1 b/2 ");
     CHECK(keys(backend->list(dora, "b/", "b/2", 2)) == "b/3 ");
     CHECK(keys(backend->list(dora, "b/2", "b/1", 2)) == "b/2 ");
-    CHECK(backend->list({"dora", {1}}, "", "", 10).empty());
+    // Of another session, where objects end with one.
+    CHECK(keys(backend->list({"dora", {1}}, "", "", 10)) ==
+          (backend->scheme() == "mem" ? "" : "b/1 b/2 b/3 "));
     CHECK(backend->erase_all(dora) == 3);
     CHECK(backend->erase_all(dora) == 0);
     CHECK(keys(backend->list(dora, "", "", 10)) == "");

@@ -324,3 +324,39 @@ TEST_CASE("Stored: errors told another driver whether a name is an object, a fol
   session.wait();
   CHECK_NOTHROW(save("mallory", "fs:///project/round"));
 }
+
+TEST_CASE("Stored: a list shows nothing of another driver's, however it is asked for") {
+  ProcessCluster cluster(with_store(R"([{"source": "visits", "to": "dora"}])"));
+  Session session = cluster.connect();
+  save_total(session);
+  const Ref kept = session.put("alice", Tensor::scalar<double>(1));
+  session.wait();
+  CHECK(session.list("alice", "fs:///").size() == 1);
+  RawDriver raw = raw_session(cluster, "mallory", "alice");
+  // The same bytes as for names that never were.
+  const std::string nothing = encode(ListReply{});
+  const std::string uuid(kept.uri().rest());
+  for (const ListRequest& request :
+       {ListRequest{false, "", "fs", ""}, ListRequest{false, "", "fs", "results/"},
+        ListRequest{false, "", "fs", "results/total"}, ListRequest{false, "", "fs", "none"},
+        ListRequest{false, "fs:///results/tota", "fs", ""}, ListRequest{false, "", "mem", ""},
+        ListRequest{false, "", "mem", uuid}, ListRequest{false, kept.uri().str(), "mem", ""}}) {
+    const RawReply reply = raw.call(Kind::kList, encode(request));
+    CHECK_FALSE(reply.failed());
+    CHECK(reply.metadata == nothing);
+  }
+  const auto refused = [&](const ListRequest& request) {
+    return raw.call(Kind::kList, encode(request)).error();
+  };
+  CHECK(refused({false, "", "fs", "#"}).code() == Code::kInvalid);
+  CHECK(refused({false, "", "mem", std::string(513, 'a')}).code() == Code::kInvalid);
+  CHECK(refused({false, "fs:///../x", "fs", ""}).code() == Code::kInvalid);
+  CHECK(says(refused({false, kept.uri().str(), "fs", ""}),
+             "a list of fs:// cannot go on behind a name in mem://"));
+  for (const char* scheme : {"", "nfs", "fs:///", "mem\n"}) {
+    const Error error = refused({false, "", scheme, ""});
+    CHECK(error.code() == Code::kInvalid);
+    CHECK(says(error, "a list of objects is of mem, fs or oss"));
+  }
+  CHECK(refused({false, "", "oss", ""}).code() == Code::kUnimplemented);
+}
