@@ -139,6 +139,8 @@ class DriverConnection : private ControlEvents {
     std::uint64_t generation = 0;
     std::uint64_t sent_before_beat = 0;  // highest sequence sent when the last heartbeat went out
     bool beating = false;                // a heartbeat has no reply yet
+    bool was_up = false;                 // in this process
+    bool sought = false;                 // lost, but looked for in case it was restarted
     Clock::time_point retry;
     Clock::time_point heard;
     Clock::time_point beat;
@@ -146,8 +148,6 @@ class DriverConnection : private ControlEvents {
     bool refused = false;  // the last attempt was refused, not silent
     std::string why;       // of the last failure to connect
     std::shared_ptr<const Error> lost;
-    bool was_up = false;  // in this process
-    bool sought = false;  // lost, but looked for in case it was restarted
     std::uint64_t last_restart = 0;
     std::vector<std::uint64_t> failed_runs;  // by its restarts; others may still wait for it there
     Clock::time_point cancel_at;             // when those are ended

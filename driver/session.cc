@@ -84,10 +84,8 @@ Ref Session::put(std::string_view party, Value value, const PutOptions& options,
   request.bytes = static_cast<std::uint64_t>(bytes.bytes);
   request.bulk = bytes.bytes > kInlineBytes;
   request.salt = salt_of(options);
-  RefFacts facts{.uri = uri,
-                 .type = request.type,
-                 .session = id(),
-                 .site = {here.file_name(), static_cast<std::int32_t>(here.line())}};
+  request.site = {here.file_name(), static_cast<std::int32_t>(here.line())};
+  RefFacts facts{.uri = uri, .type = request.type, .session = id(), .site = request.site};
   if (state_->planner != nullptr) {
     state_->planner->put(request.uri, value, request.salt, facts.site);
     return {std::move(facts), nullptr};

@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "driver/lineage.h"
 #include "driver/program.h"
 #include "driver/ref.h"
 #include "driver/saved_session.h"
@@ -136,6 +137,10 @@ class Session {
 
   // Waits for it. In a session that plans: what the reference says, with the state "planned".
   DescribeReply describe(const Ref& ref);
+  // What it was made of, down to puts and datasets, as the workers remember it; where they do not,
+  // as this process does. Finds the nearest `most` of them. Waits. Errors: kNotFound where nothing
+  // is known of the reference itself.
+  LineageTree lineage(const Ref& ref, std::size_t most = 200);
   // The session's objects at a party, in order of names; with a prefix, those that begin so:
   // "mem://", "fs:///run-1/", "oss://bucket/". Of fs:// and oss:// all that this driver has stored,
   // in whatever session. Errors: kInvalid for another prefix; kUnimplemented where the party has no
@@ -184,6 +189,7 @@ class Session {
                   std::chrono::steady_clock::time_point deadline, std::uint64_t known);
 
   friend class Reconstruction;
+  friend class LineageSearch;
   struct State;
   std::shared_ptr<State> state_;
 };

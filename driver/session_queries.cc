@@ -74,7 +74,9 @@ DescribeReply Session::describe(const Ref& ref) {
     reply.ranges = ref.facts().ranges;
     return reply;
   }
-  return state_->describe_at(ref, ref.parties()[0]);
+  const std::vector<std::string> parties = ref.parties();
+  expect(!parties.empty(), "this reference does not say who holds the secret; use a saved one");
+  return state_->describe_at(ref, parties[0]);
 }
 
 DescribeReply Session::State::describe_at(const Ref& ref, const std::string& party) {

@@ -176,6 +176,7 @@ struct PutRequest {
   std::uint64_t bytes = 0;
   bool bulk = false;  // the body comes over the data plane, tag {sequence, 0, 0}
   Digest salt{};      // the lineage commits to the content under it; all zero: it is random
+  Site site{};        // line of the driver program, for describe
 };
 struct PutReply {
   Digest lineage;
@@ -198,17 +199,37 @@ struct DescribeRequest {
   std::string uri;  // one of the two
   std::string dataset;
   std::uint64_t after = 0;  // as in FetchRequest
+  bool lineage = false;     // how it was made, too; then also of an object that is gone
+};
+// What a value was made of.
+struct MadeOf {
+  bool dataset = false;  // else an input, or an object that the program loads
+  std::string name;      // of the dataset or input
+  std::string uri;       // of an input or load
+  std::string party;     // that has it; of a secret the first member
+  Type type;
+  Site site;         // of a dataset or load
+  Digest lineage{};  // all zero where the run failed
+};
+struct MadeBy {
+  std::uint64_t task = 0;  // 0: a put
+  std::string name;        // of the program
+  std::string op;          // that made it; "put"; "" for an input that a program gave back
+  Site site;               // of the op, or of the put
+  std::vector<MadeOf> of;  // inputs first
+  bool more = false;       // that were left out
 };
 struct DescribeReply {
   Type type;
   std::string label;
   Digest lineage;
-  std::string state;    // "ready" or "failed"
+  std::string state;    // "ready" or "failed"; "released" for one that is gone
   std::string program;  // digest of the creating program, hex; "" for puts and datasets
   std::string output;
   std::uint64_t bytes = 0;  // declared bytes; 0 where a dimension is not released
   Ranges ranges;            // that the owner declares for a dataset
   std::optional<WireError> error;
+  std::optional<MadeBy> made;  // where it was asked for and is known
 };
 
 struct ListRequest {

@@ -426,4 +426,12 @@ class Verifier {
 
 Verified verify(const Graph& graph, const Limits& limits) { return Verifier(graph, limits).run(); }
 
+const Op* op_of(const Graph& graph, const Verified& verified, ValueId value) {
+  const Op* found = nullptr;
+  for (std::size_t i = 0; i < graph.ops.size(); ++i) {
+    if (verified.body.ops[i].first_result <= value) found = &graph.ops[i];
+  }
+  return value < graph.inputs.size() ? nullptr : found;
+}
+
 }  // namespace curia

@@ -67,6 +67,9 @@ struct Verified {
   }
 };
 
+// The op of the graph's body whose result the value is; null for an input.
+const Op* op_of(const Graph& graph, const Verified& verified, ValueId value);
+
 struct Limits {
   std::int64_t max_bytes = std::int64_t{64} << 30;  // a party; at most 2^61
   std::int64_t max_steps = 1'000'000'000;

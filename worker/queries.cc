@@ -207,19 +207,25 @@ void Server::describe(ConnId conn, const Peer& peer, const Packet& packet) {
   }
   const Uri uri = Uri::parse(request.uri);
   check_store(uri);
-  if (const auto object = session->find_at_hand(uri)) {
-    return reply(conn, packet.header, kReply, encode(description(*object)));
-  }
-  session->when_ready(
-      uri, request.after,
-      [this, conn, header = packet.header, session, uri](std::optional<Object> object) {
-        if (object) {
-          return reply(conn, header, kReply, encode(description(*object)));
-        }
-        const Error error = not_found(uri.str());
-        note_refused(session->driver(), header, error);
-        fail(conn, header, error);
-      });
+  const auto describe_it = [this, conn, header = packet.header, session, uri,
+                            lineage = request.lineage](const std::optional<Object>& object) {
+    auto made = lineage ? session->made(uri.str()) : std::nullopt;
+    if (!object && !made) return false;
+    DescribeReply known = object ? description(*object) : std::move(*made);
+    if (object && made) known.made = std::move(made->made);
+    reply(conn, header, kReply, encode(known));
+    return true;
+  };
+  const auto at_hand = session->find_at_hand(uri);
+  if (at_hand && describe_it(at_hand)) return;
+  session->when_ready(uri, request.after,
+                      [this, conn, header = packet.header, session, uri,
+                       describe_it](const std::optional<Object>& object) {
+                        if (describe_it(object)) return;
+                        const Error error = not_found(uri.str());
+                        note_refused(session->driver(), header, error);
+                        fail(conn, header, error);
+                      });
 }
 
 void Server::stats(ConnId conn, const Peer&, const Packet& packet) {

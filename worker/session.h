@@ -20,6 +20,7 @@
 
 #include "protocol/link/control.h"
 #include "protocol/message.h"
+#include "worker/history.h"
 #include "worker/parts.h"
 #include "worker/plan.h"
 #include "worker/task.h"
@@ -78,6 +79,9 @@ class WorkerSession {
   std::optional<Object> find(const Uri& uri) const;
   // The same where it takes no time; else none.
   std::optional<Object> find_at_hand(const Uri& uri) const;
+
+  // How an object of this session was made, as far as it is remembered.
+  std::optional<DescribeReply> made(const std::string& uri) const { return history_.find(uri); }
 
   // A lane to the driver's process at the other end of `conn`. Errors: kSessionOver after close(),
   // and when the session has another connection by now.
@@ -150,6 +154,7 @@ class WorkerSession {
   const SessionId put_lane_id_;
   const LabelPtr put_label_;  // of all that the driver puts
   const Send send_;
+  History history_;
   std::atomic<ConnId> conn_{0};
   std::atomic<std::uint64_t> process_{0};
   std::atomic<bool> finished_{false};

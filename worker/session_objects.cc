@@ -142,6 +142,7 @@ std::string WorkerSession::store_put(const Header& header, const PutRequest& req
   const Digest lineage = meta->lineage.id;
   memory.release();
   store(request.uri, std::move(value), std::move(meta));
+  history_.add_put(request);
   ++parts_.counters.puts;
   parts_.counters.bytes_from_driver += bytes;
   return encode(PutReply{lineage});

@@ -168,10 +168,14 @@ std::string WorkerSession::run(const Header& header, std::string_view metadata) 
     ++parts_.counters.runs;
     if (parts_.audit != nullptr) parts_.audit->note_run(driver_, hex_, plan.digest, request.task);
     note_uses(plan, task, reply);
+    std::vector<Digest> lineages;
+    for (const Lineage& lineage : task.lineages()) lineages.push_back(lineage.id);
+    history_.add_run(plan, std::move(request), std::move(lineages));
     return encode(reply);
   } catch (const Error& error) {
     const Error told = of_run(error);
     fail_run(plan, request, told);
+    history_.add_run(plan, std::move(request), {});
     throw told;
   } catch (const std::exception&) {
     // what() of a foreign exception might quote data, so it stays here.

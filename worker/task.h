@@ -55,6 +55,8 @@ class Task {
   // Whether there is another call, which call() runs as run() does the rest.
   bool calls() const { return next_part_ < plan_.parts; }
   std::vector<TaskOutput> call();
+  // At the end: of all that came in, in the order of Plan::outside.
+  const std::vector<Lineage>& lineages() const { return lineages_; }
   // At the end: what the ops on secure devices took, by number.
   std::vector<MpcUse> mpc_uses() const;
 

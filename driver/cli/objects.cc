@@ -17,6 +17,7 @@ struct ObjectFlags {
   std::string name;
   std::string prefix = "mem://";
   double timeout = 0;
+  bool lineage = false;
 };
 using Flags = std::shared_ptr<ObjectFlags>;
 
@@ -77,10 +78,42 @@ void list(const ObjectFlags& flags, const Global& global) {
   print_table(rows);
 }
 
+Json lineage_json(const LineageTree& tree) {
+  Json nodes = Json::array();
+  for (const LineageNode& node : tree.nodes) {
+    Json inputs = Json::array();
+    for (const LineageNode::Input& input : node.inputs) {
+      inputs.push_back({{"name", input.name}, {"node", input.node}});
+    }
+    nodes.push_back({{"what", node.what},
+                     {"name", node.name},
+                     {"party", node.party},
+                     {"type", node.type.str()},
+                     {"state", node.state},
+                     {"lineage", node.lineage.empty() ? "" : node.lineage.hex()},
+                     {"program", node.program},
+                     {"digest", node.digest},
+                     {"output", node.output},
+                     {"task", node.task},
+                     {"op", node.op},
+                     {"file", node.site.file},
+                     {"line", node.site.line},
+                     {"inputs", inputs},
+                     {"more", node.more}});
+  }
+  return {{"nodes", nodes}};
+}
+
 void describe(const ObjectFlags& flags, const Global& global) {
   need_session(global);
   CommandSession open(global);
   const Ref ref = open.ref(flags.what);
+  if (flags.lineage) {
+    const LineageTree tree = open.session().lineage(ref);
+    if (global.json) return Global::print(lineage_json(tree));
+    std::fputs(lineage_text(tree).c_str(), stdout);
+    return;
+  }
   const DescribeReply reply = open.session().describe(ref);
   Json json = {
       {"uri", ref.uri().str()},   {"party", ref.party()},   {"type", reply.type.str()},
@@ -166,9 +199,11 @@ void add_objects(CLI::App& app, Global& global) {
   list_command->add_option("party", flags->what);
   list_command->add_option("--prefix", flags->prefix,
                            "those that begin so: fs:/// and oss:// for what the driver has stored");
-  add(app, global, flags, "describe", "what is known of an object", describe)
-      ->add_option("reference", flags->what, ref)
-      ->required();
+  CLI::App* describe_command =
+      add(app, global, flags, "describe", "what is known of an object", describe);
+  describe_command->add_option("reference", flags->what, ref)->required();
+  describe_command->add_flag("--lineage", flags->lineage,
+                             "what it was made of: programs, lines, puts and datasets");
   CLI::App* put_command = add(app, global, flags, "put", "store a file's value at a party", put);
   put_command->add_option("party", flags->what)->required();
   put_command->add_option("file", flags->file, "a .csv (table), .npy (tensor) or .arrow file")

@@ -37,6 +37,12 @@ class Running(support.CliTest):
         listed = self.json(*self.within("ls"))["objects"]
         self.assertEqual(sorted(o["name"] for o in listed), ["rows", "total"])
         self.assertEqual(self.json(*self.within("describe", "rows"))["label"], "{alice/x}")
+        lines = self.out(*self.within("describe", "total", "--lineage")).splitlines()
+        self.assertRegex(lines[0], r"^mem://[0-9a-f]{32} i64\[\] @bob, ready$")
+        self.assertRegex(lines[1], r'^  by transfer, output total of program "total" [0-9a-f]{16}, task 1$')
+        self.assertRegex(lines[2], r"^  dataset alice/x, snapshot [0-9a-f]{16}$")
+        nodes = self.json(*self.within("describe", "total", "--lineage"))["nodes"]
+        self.assertEqual([node["what"] for node in nodes], ["value", "dataset"])
         self.assertEqual(self.json(*self.within("fetch", "total"))["data"], [6])
         self.write("twice.json", support.TWICE)
         self.run_curia(*self.within("run", "twice.json", "--input", "a=total"))

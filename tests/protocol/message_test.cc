@@ -68,13 +68,17 @@ std::map<std::string, Known> messages() {
   all["run"] = known(RunRequest{3, filled(2), 100, {kUri}, {kUri, kUri}, 7});
   all["run reply"] = known(RunReply{{{0, filled(3)}, {2, filled(4)}}, {{5, 1, 9, 4096}}});
   all["cancel"] = known(CancelRequest{3});
-  all["put"] = known(PutRequest{kUri, kType, "head", "body", 48, false, filled(6)});
+  all["put"] = known(PutRequest{kUri, kType, "head", "body", 48, false, filled(6), {"a.cc", 3}});
   all["put reply"] = known(PutReply{filled(5)});
   all["fetch"] = known(FetchRequest{kUri, 10});
   all["fetch reply"] = known(FetchReply{"head", "", 1 << 20, true});
-  all["describe"] = known(DescribeRequest{kUri, "iris", 11});
-  all["describe reply"] = known(DescribeReply{
-      kType, "{alice/x}", filled(6), "failed", "ab", "out", 48, {{"age", {0, 120}}}, wire_error()});
+  all["describe"] = known(DescribeRequest{kUri, "iris", 11, true});
+  DescribeReply described{kType, "{alice/x}", filled(6),           "failed",    "ab",
+                          "out", 48,          {{"age", {0, 120}}}, wire_error()};
+  MadeBy& made = described.made.emplace();
+  made = {3, "means", "sum", {"a.cc", 4}, {}, true};
+  made.of.push_back({true, "iris", kUri, "alice", kType, {"a.cc", 5}, filled(7)});
+  all["describe reply"] = known(described);
   all["list"] = known(ListRequest{true, "iris", "fs", "run-1/"});
   all["list reply"] = known(
       ListReply{{{"iris", kType, "{alice/iris}", {{"", {-1.5, 2}}, {"age", {0, 120}}}}}, true});
