@@ -69,16 +69,39 @@ void Recipe::note(const std::vector<OutputInfo>& told) {
   }
 }
 
-ValueHandle::~ValueHandle() {
-  const auto open = connection.lock();
-  if (open == nullptr) return;
-  std::string uri;
-  {
-    const std::lock_guard lock(recipe->recipes->mutex());
-    uri = recipe->outputs[output].uri.str();
+namespace {
+
+// One after the other, since what is kept may keep others in its turn.
+void let_go(KeptRefs keeps) {
+  thread_local std::vector<KeptRefs>* going = nullptr;
+  if (keeps == nullptr) return;
+  if (going != nullptr) {
+    going->push_back(std::move(keeps));
+    return;
   }
-  const std::int64_t bytes = known_bytes(recipe->type_of(output));
-  for (const std::string& party : recipe->places(output)) open->release(party, uri, bytes);
+  std::vector<KeptRefs> list;
+  going = &list;
+  list.push_back(std::move(keeps));
+  while (!list.empty()) {
+    const KeptRefs last = std::move(list.back());
+    list.pop_back();
+  }
+  going = nullptr;
+}
+
+}  // namespace
+
+ValueHandle::~ValueHandle() {
+  if (const auto open = connection.lock()) {
+    std::string uri;
+    {
+      const std::lock_guard lock(recipe->recipes->mutex());
+      uri = recipe->outputs[output].uri.str();
+    }
+    const std::int64_t bytes = known_bytes(recipe->type_of(output));
+    for (const std::string& party : recipe->places(output)) open->release(party, uri, bytes);
+  }
+  let_go(std::move(keeps));
 }
 
 void Recipes::add(const std::shared_ptr<Recipe>& recipe) {
@@ -154,11 +177,11 @@ RecipeInput Recipes::find(const Ref& ref) {
 
 std::shared_ptr<const ValueHandle> Recipes::handle(
     const std::shared_ptr<DriverConnection>& connection, const std::shared_ptr<Recipe>& recipe,
-    std::uint32_t output) {
+    std::uint32_t output, const KeptRefs& keeps) {
   const std::lock_guard lock(mutex_);
   auto known = recipe->outputs[output].handle.lock();
   if (known == nullptr) {
-    known = std::make_shared<const ValueHandle>(connection, recipe, output);
+    known = std::make_shared<const ValueHandle>(connection, recipe, output, keeps);
     recipe->outputs[output].handle = known;
   }
   return known;

@@ -74,17 +74,23 @@ struct Recipe : std::enable_shared_from_this<Recipe> {
   std::vector<std::string> old_uris;  // of outputs that were made again
 };
 
+// References that a value speaks of; null for none.
+using KeptRefs = std::shared_ptr<const std::vector<Ref>>;
+
 // What a strong Ref holds: when the last copy goes, so does the object.
 struct ValueHandle {
-  ValueHandle(std::weak_ptr<DriverConnection> to, std::shared_ptr<Recipe> of, std::uint32_t number)
-      : connection(std::move(to)), recipe(std::move(of)), output(number) {}
-  ~ValueHandle();
+  ValueHandle(std::weak_ptr<DriverConnection> to, std::shared_ptr<Recipe> of, std::uint32_t number,
+              KeptRefs kept = nullptr)
+      : connection(std::move(to)), recipe(std::move(of)), output(number), keeps(std::move(kept)) {}
+  ~ValueHandle();  // also of a long chain of what is kept without recursion
   ValueHandle(const ValueHandle&) = delete;
   ValueHandle& operator=(const ValueHandle&) = delete;
 
   const std::weak_ptr<DriverConnection> connection;  // a Ref may outlive its session
   const std::shared_ptr<Recipe> recipe;
   const std::uint32_t output;
+  // What the value speaks of: goes with it, after it. Changed by the destructor alone.
+  mutable KeptRefs keeps;
 };
 
 // What releasing a value of this type frees; kUnknown with `?`.
@@ -110,7 +116,7 @@ class Recipes : public std::enable_shared_from_this<Recipes> {
   // The strong reference that there is, or a new one.
   std::shared_ptr<const ValueHandle> handle(const std::shared_ptr<DriverConnection>& connection,
                                             const std::shared_ptr<Recipe>& recipe,
-                                            std::uint32_t output);
+                                            std::uint32_t output, const KeptRefs& keeps = nullptr);
 
  private:
   friend struct Recipe;

@@ -86,6 +86,13 @@ Ref Session::put(std::string_view party, Value value, const PutOptions& options,
   request.salt = salt_of(options);
   request.site = {here.file_name(), static_cast<std::int32_t>(here.line())};
   RefFacts facts{.uri = uri, .type = request.type, .session = id(), .site = request.site};
+  for (const Ref& kept : options.keeps) {
+    if (kept.facts().session == facts.session && kept.handle() != nullptr) continue;
+    if (state_->planner != nullptr) continue;
+    throw Error(Code::kInvalid, "a value keeps what this session holds, found " + kept.str() +
+                                    (kept.handle() == nullptr ? ", a weak reference"
+                                                              : ", which is another session's"));
+  }
   if (state_->planner != nullptr) {
     state_->planner->put(request.uri, value, request.salt, facts.site);
     return {std::move(facts), nullptr};
@@ -119,7 +126,9 @@ Ref Session::put(std::string_view party, Value value, const PutOptions& options,
       if (state_->connection.last_restart(worker) <= recipe->made) throw;
     }
   }
-  return {std::move(facts), state_->recipes->handle(state_->shared_connection(), recipe, 0)};
+  KeptRefs keeps;
+  if (!options.keeps.empty()) keeps = std::make_shared<const std::vector<Ref>>(options.keeps);
+  return {std::move(facts), state_->recipes->handle(state_->shared_connection(), recipe, 0, keeps)};
 }
 
 void Session::release(const Ref& ref) {

@@ -73,6 +73,9 @@ struct PutOptions {
   // lineage each time, so an owner can approve what is computed from it. Whoever knows the salt can
   // guess small values from lineages. Empty: another lineage each time.
   std::string salt{};
+  // References that the value speaks of, as text in a table, say. They are kept for as long as it
+  // is and its other names are, whoever else lets go of them. Strong ones of this session.
+  std::vector<Ref> keeps{};
 };
 
 inline constexpr std::chrono::milliseconds kForever = std::chrono::milliseconds::max();

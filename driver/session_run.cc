@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "driver/session_state.h"
+#include "protocol/calls.h"
 
 namespace curia {
 namespace {
@@ -115,8 +116,13 @@ Refs Session::run(const PreparedPtr& program, const std::map<std::string, Ref>& 
     facts.ranges = program->verified.output_range(i);
     std::shared_ptr<const ValueHandle> handle;
     if (recipe != nullptr) {
+      // Another name of an object keeps what the object speaks of.
+      const auto alias =
+          aliased_input(program->graph, program->verified, program->graph.outputs[i]);
+      const bool keeps = alias && refs_given[*alias]->handle() != nullptr;
       handle = state_->recipes->handle(state_->shared_connection(), recipe,
-                                       static_cast<std::uint32_t>(i));
+                                       static_cast<std::uint32_t>(i),
+                                       keeps ? refs_given[*alias]->handle()->keeps : nullptr);
     }
     refs.add(program->graph.outputs[i].name, {std::move(facts), std::move(handle)});
   }

@@ -199,6 +199,51 @@ TEST_CASE_TEMPLATE("Aliases: an output that hands on an input is its object, unt
   CHECK(numbers(session.fetch(middle)) == many);
 }
 
+TEST_CASE_TEMPLATE("Refs: what a value speaks of is kept with it and with its other names", W,
+                   OnSimulation, OnProcesses) {
+  const auto world = W::make(alice_and_bob());
+  Session session = world->connect("dora");
+  Ref part = session.put("bob", vector_of({1, 2}));
+  Table list;
+  list.rows = 1;
+  list.columns = {{"part", StringColumn::of({part.json()})}};
+  Ref whole = session.put("alice", list, {.keeps = {part}});
+  Ref again = session.put("alice", vector_of({3}), {.keeps = {whole}});
+  part = Ref();
+  whole = Ref();
+  session.wait();
+  CHECK(stat(session, "bob", "objects") == 1);
+  CHECK(stat(session, "alice", "objects") == 2);
+  const Ref name = session.run(hand_on("f64[1] @alice"), {{"in", again}})["out"];
+  again = Ref();
+  CHECK(comes_true([&] { return stat(session, "alice", "objects") == 2; }));
+  CHECK(stat(session, "bob", "objects") == 1);
+  {
+    // Only the name is left.
+    Ref last = name;
+    CHECK(numbers(session.fetch(last)) == std::vector<double>{3});
+  }
+  const Ref text = session.put("alice", vector_of({0}));
+  const Error weak =
+      error_of([&] { session.put("alice", vector_of({0}), {.keeps = {Ref::parse(text.json())}}); });
+  CHECK(weak.code() == Code::kInvalid);
+  CHECK(weak.message().find("a weak reference") != std::string::npos);
+  Session other = world->connect("dora");
+  const Error others = error_of([&] { other.put("alice", vector_of({0}), {.keeps = {text}}); });
+  CHECK(others.message().find("another session's") != std::string::npos);
+}
+
+TEST_CASE("Refs: a long chain of what is kept goes with its last") {
+  const auto world = OnSimulation::make(alice_and_bob());
+  Session session = world->connect("dora");
+  Ref last = session.put("alice", vector_of({0}));
+  for (int i = 0; i < 20'000; ++i) last = session.put("alice", vector_of({1}), {.keeps = {last}});
+  session.wait();
+  CHECK(stat(session, "alice", "objects") == 20'001);
+  last = Ref();
+  CHECK(comes_true([&] { return stat(session, "alice", "objects") == 0; }));
+}
+
 TEST_CASE_TEMPLATE("Aliases: the owners' rules are those of the object itself", W, OnSimulation,
                    OnProcesses) {
   const auto world = W::make(alice_and_bob());
