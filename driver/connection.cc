@@ -306,6 +306,7 @@ void DriverConnection::dial(const std::string& name, Worker& worker) {
 
 void DriverConnection::drain(milliseconds timeout) {
   std::unique_lock lock(mutex_);
+  for (auto& [name, worker] : workers_) send_releases(worker);
   ++waiting_;
   const bool done = changed_.wait_for(lock, timeout, [this] {
     return calling_ == 0 && std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {

@@ -43,7 +43,7 @@ Recipe::~Recipe() {
   }
 }
 
-Type Recipe::type_of(std::uint32_t output) const {
+const Type& Recipe::type_of(std::uint32_t output) const {
   return is_put() ? put_type : program->verified.output_type(program->graph, output);
 }
 
@@ -98,8 +98,13 @@ ValueHandle::~ValueHandle() {
       const std::lock_guard lock(recipe->recipes->mutex());
       uri = recipe->outputs[output].uri.str();
     }
-    const std::int64_t bytes = known_bytes(recipe->type_of(output));
-    for (const std::string& party : recipe->places(output)) open->release(party, uri, bytes);
+    const Type& type = recipe->type_of(output);
+    const std::int64_t bytes = known_bytes(type);
+    if (recipe->is_put()) {
+      open->release(type.device, uri, bytes);  // of which there may be millions
+    } else {
+      for (const std::string& party : recipe->places(output)) open->release(party, uri, bytes);
+    }
   }
   let_go(std::move(keeps));
 }

@@ -14,6 +14,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "driver/ref.h"
@@ -50,7 +52,7 @@ struct Recipe : std::enable_shared_from_this<Recipe> {
   Recipe& operator=(const Recipe&) = delete;
 
   bool is_put() const { return program == nullptr; }
-  Type type_of(std::uint32_t output) const;
+  const Type& type_of(std::uint32_t output) const;
   // Who holds an output.
   std::vector<std::string> places(std::uint32_t output) const;
   // "output means of task 3 (iris_means.cc:31)", "a put (iris_means.cc:30)"
@@ -125,11 +127,11 @@ class Recipes : public std::enable_shared_from_this<Recipes> {
 
   std::mutex mutex_;
   const std::int64_t most_;
-  Known runs_;                           // by first task
-  Known again_;                          // by latest task, those made again
-  std::map<std::string, Recipe*> puts_;  // by URI
-  std::int64_t remembered_ = 0;          // runs that were not cut off
-  std::uint64_t forgotten_below_ = 0;    // tasks that were
+  Known runs_;                                          // by first task
+  Known again_;                                         // by latest task, those made again
+  std::unordered_map<std::string_view, Recipe*> puts_;  // by URI, a view of the recipe's
+  std::int64_t remembered_ = 0;                         // runs that were not cut off
+  std::uint64_t forgotten_below_ = 0;                   // tasks that were
 };
 
 }  // namespace curia
