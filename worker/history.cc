@@ -16,7 +16,7 @@ std::int64_t bytes_of(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-void History::add_run(const Plan& plan, RunRequest request, std::vector<Digest> lineages) {
+void RunHistory::add_run(const Plan& plan, RunRequest request, std::vector<Digest> lineages) {
   Entry entry;
   entry.plan = &plan;
   entry.task = request.task;
@@ -28,7 +28,7 @@ void History::add_run(const Plan& plan, RunRequest request, std::vector<Digest> 
   add(std::move(entry));
 }
 
-void History::add_put(const PutRequest& request) {
+void RunHistory::add_put(const PutRequest& request) {
   Entry entry;
   entry.outputs = {request.uri};
   entry.type = request.type;
@@ -37,7 +37,7 @@ void History::add_put(const PutRequest& request) {
   add(std::move(entry));
 }
 
-void History::add(Entry entry) {
+void RunHistory::add(Entry entry) {
   const std::lock_guard lock(mutex_);
   bytes_ += entry.bytes;
   entries_.push_back(std::move(entry));
@@ -47,7 +47,7 @@ void History::add(Entry entry) {
   }
 }
 
-std::optional<DescribeReply> History::find(const std::string& uri) const {
+std::optional<DescribeReply> RunHistory::find(const std::string& uri) const {
   const std::lock_guard lock(mutex_);
   for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
     const auto at = std::ranges::find(entry->outputs, uri);
@@ -67,7 +67,7 @@ std::optional<DescribeReply> History::find(const std::string& uri) const {
   return std::nullopt;
 }
 
-MadeBy History::made_by(const Entry& entry, std::uint32_t output) {
+MadeBy RunHistory::made_by(const Entry& entry, std::uint32_t output) {
   MadeBy made;
   made.task = entry.task;
   made.site = entry.site;

@@ -19,7 +19,7 @@ namespace curia {
 inline constexpr std::int64_t kMaxHistory = 4096;          // runs and puts
 inline constexpr std::int64_t kMaxHistoryBytes = 1 << 20;  // of their names
 
-class History {
+class RunHistory {
  public:
   // The plan outlives the history.
   void add_run(const Plan& plan, RunRequest request, std::vector<Digest> lineages);

@@ -154,7 +154,7 @@ class WorkerSession {
   const SessionId put_lane_id_;
   const LabelPtr put_label_;  // of all that the driver puts
   const Send send_;
-  History history_;
+  RunHistory history_;
   std::atomic<ConnId> conn_{0};
   std::atomic<std::uint64_t> process_{0};
   std::atomic<bool> finished_{false};
